@@ -1,0 +1,96 @@
+"""Every error that Nightlamp raises on purpose, as one tree.
+
+``NightlampError`` says *what* went wrong, *where*, and *what to try*. Messages never hold content, a
+fingerprint or a list's entry: they may end up in a log.
+
+::
+
+    NightlampError
+    ├── MediaError       an item's bytes could not be examined (``code`` says how)
+    ├── ArchiveError     an archive could not be read, or hits a limit (``code`` says how)
+    ├── SignalError      a signal is unknown, or a plug-in is broken
+    ├── ListError        a hash list cannot be read, or has bad rows under ``--strict``
+    ├── SnapshotError    an index file is damaged, half-written or of another version
+    └── OutputError      a scan's output cannot be written or continued
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+MediaCode = Literal[
+    "empty",  # no bytes at all
+    "unknown type",  # the bytes are of no type that we know
+    "no decoder",  # a known type, but nothing installed decodes it
+    "damaged",  # a known type, but the decoder gave up
+    "truncated",  # the end is missing; what was there may have been examined
+    "too large",  # more bytes than the limit
+    "too many pixels",  # more pixels than the limit, said by the header
+    "too many frames",  # more frames than the limit; the rest were not examined
+    "out of memory",  # the decoder hit the worker's memory limit
+    "timeout",  # the decoder hit the worker's time limit
+    "crashed",  # the decoder took its worker process down
+    "low detail",  # decoded, but too featureless for a perceptual signal
+    "unreadable",  # the operating system did not give us the bytes
+]
+ArchiveCode = Literal[
+    "damaged",
+    "encrypted",
+    "too deep",
+    "too many members",
+    "too large",
+    "ratio",
+    "timeout",
+    "out of memory",
+    "crashed",
+    "no decoder",
+]
+
+
+class NightlampError(Exception):
+    """What went wrong, where, and what to try; the root of all errors here."""
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what, where, hint)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """``where: what. Try: hint``, leaving out what is not known."""
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}. Try: {self.hint}" if self.hint else text
+
+
+class MediaError(NightlampError):
+    """An item's bytes could not be examined, wholly or in part; ``code`` is one of ``MediaCode``."""
+
+    def __init__(self, code: MediaCode, what: str = "", *, where: str = "", hint: str = "") -> None:
+        super().__init__(f"{code}: {what}" if what else code, where=where, hint=hint)
+        self.code: MediaCode = code
+        self.detail = what
+
+
+class ArchiveError(NightlampError):
+    """An archive could not be read to its end; ``code`` is one of ``ArchiveCode``."""
+
+    def __init__(self, code: ArchiveCode, what: str = "", *, where: str = "", hint: str = "") -> None:
+        super().__init__(f"{code}: {what}" if what else code, where=where, hint=hint)
+        self.code: ArchiveCode = code
+        self.detail = what
+
+
+class SignalError(NightlampError):
+    """A signal is unknown, or the plug-in that brings it is broken."""
+
+
+class ListError(NightlampError):
+    """A hash list cannot be read, or holds bad rows and ``strict`` was asked for."""
+
+
+class SnapshotError(NightlampError):
+    """An index file is damaged, half-written or of another version; it was not used."""
+
+
+class OutputError(NightlampError):
+    """A scan's output cannot be written, or an earlier one cannot be continued."""
