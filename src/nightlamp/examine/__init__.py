@@ -1,1 +1,10 @@
-"""To come."""
+"""Untrusted bytes in, ``Examination`` out, in worker processes with limits.
+
+Takes a path or bytes; gives every installed signal's fingerprints and what could not be checked. It never
+raises for what the bytes are, never writes them anywhere, and never lets them near a hash list.
+"""
+
+from nightlamp.examine.examination import examine
+from nightlamp.examine.pool import Source, Workers
+
+__all__ = ["Source", "Workers", "examine"]

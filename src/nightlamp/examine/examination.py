@@ -1,0 +1,168 @@
+"""Bytes in, examination out: every installed signal of everything that can be seen in them.
+
+Runs as small steps, so that what was learnt before a decoder crashed is not lost: the digests come first,
+then each frame's fingerprints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from nightlamp.errors import MediaError
+from nightlamp.media import Detail, Frame, Limits, decode, sniff
+from nightlamp.values import Examination, Fingerprint, Unchecked
+
+if TYPE_CHECKING:
+    from nightlamp.signals import Signal
+
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is known of the item as a whole; a later one replaces an earlier one."""
+
+    media_type: str
+    size: int
+    width: int = 0
+    height: int = 0
+    frames: int = 0
+
+
+Step = Shape | Fingerprint | Unchecked
+
+
+def steps(file: BinaryIO, signals: Mapping[str, Signal], limits: Limits, detail: Detail) -> Iterator[Step]:
+    """Examine ``file`` (positioned at its start), saying what is learnt as soon as it is known.
+
+    Never raises for what the bytes are: that is an ``Unchecked`` step. ``MemoryError`` is one too.
+    """
+    head = file.read(_PIECE)
+    media_type = sniff(head)
+    decodable = media_type.startswith(("image/", "video/"))
+    digests = {name: signal.of_bytes() for name, signal in signals.items() if signal.of_bytes}
+    size, kept = 0, bytearray()
+    piece = head
+    while piece:
+        size += len(piece)
+        for digest in digests.values():
+            digest.update(piece)
+        if decodable and size <= limits.bytes:
+            kept += piece
+        piece = file.read(_PIECE)
+    yield Shape(media_type, size)
+    for name, digest in digests.items():
+        yield Fingerprint(name, digest.digest())
+
+    visual = [signal for signal in signals.values() if signal.of_frame]
+    if size and visual and not _is_text(media_type, head):
+        try:
+            if size > limits.bytes:
+                raise MediaError("too large", f"{size:,} bytes, the limit is {limits.bytes:,}")
+            yield from _look(memoryview(kept), visual, limits, detail)
+        except MediaError as error:
+            yield from _none_seen(visual, error)
+        except MemoryError:
+            yield from _none_seen(visual, MediaError("out of memory"))
+
+
+def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail) -> Iterator[Step]:
+    """The fingerprints of every frame, and what could not be seen."""
+    decoded = decode(data, limits, detail)
+    yield Shape(decoded.media_type, len(data), decoded.width, decoded.height, decoded.frame_count)
+    best: dict[str, int] = {}
+    problems: list[MediaError] = []
+    seen = 0
+    try:
+        for frame in decoded.frames:
+            if isinstance(frame, MediaError):
+                problems.append(frame)
+                continue
+            seen += 1
+            for signal in visual:
+                for fingerprint in _fingerprints(signal, frame):
+                    quality = signal.min_quality if fingerprint.quality is None else fingerprint.quality
+                    best[signal.name] = max(best.get(signal.name, 0), quality)
+                    yield fingerprint
+    except MediaError as error:
+        problems.append(error)
+    except MemoryError:
+        problems.append(MediaError("out of memory"))
+    if not seen:
+        yield from _none_seen(visual, problems[0] if problems else MediaError("damaged", "no frame in it"))
+        return
+    for problem in problems:
+        yield Unchecked("frames", problem.code, problem.detail)
+    for signal in visual:
+        quality = best.get(signal.name)
+        if quality is None:
+            yield Unchecked(signal.name, "no value", "the signal gave no fingerprint for this picture")
+        elif quality < signal.min_quality:
+            yield Unchecked(signal.name, "low detail", f"quality {quality}, {signal.min_quality} is needed to match")
+
+
+def _fingerprints(signal: Signal, frame: Frame) -> Iterator[Fingerprint]:
+    compute = signal.of_frame
+    assert compute is not None
+    yield from compute(frame)
+
+
+def _none_seen(visual: list[Signal], error: MediaError) -> Iterator[Unchecked]:
+    for signal in visual:
+        yield Unchecked(signal.name, error.code, error.detail)
+
+
+def _is_text(media_type: str, head: bytes) -> bool:
+    """Whether these bytes are plain text, in which there is no picture to miss."""
+    if media_type:
+        return media_type.startswith("text/")
+    if b"\0" in head:
+        return False
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4 and len(head) == _PIECE
+    return True
+
+
+class Tally:
+    """Gathers steps into an ``Examination``."""
+
+    def __init__(self) -> None:
+        self.shape = Shape("", 0)
+        self.fingerprints: list[Fingerprint] = []
+        self.unchecked: list[Unchecked] = []
+
+    def add(self, step: Step) -> None:
+        """Take the next step."""
+        if isinstance(step, Shape):
+            self.shape = step
+        elif isinstance(step, Fingerprint):
+            self.fingerprints.append(step)
+        else:
+            self.unchecked.append(step)
+
+    def result(self) -> Examination:
+        """What is known so far."""
+        shape = self.shape
+        return Examination(
+            shape.media_type,
+            shape.size,
+            shape.width,
+            shape.height,
+            shape.frames,
+            tuple(self.fingerprints),
+            tuple(self.unchecked),
+        )
+
+
+def examine(
+    file: BinaryIO, signals: Mapping[str, Signal], limits: Limits | None = None, detail: Detail = "fast"
+) -> Examination:
+    """Examine ``file`` here, in this process: only for bytes that you trust. See ``Workers`` for others."""
+    tally = Tally()
+    for step in steps(file, signals, limits or Limits(), detail):
+        tally.add(step)
+    return tally.result()

@@ -1,0 +1,115 @@
+"""What the pool and its worker processes say to each other, over one socket pair each.
+
+A message is four bytes of length, then JSON; content follows raw where the message says so, and an open file
+travels as a descriptor. Nothing is unpickled: a worker that hostile bytes have taken over can lie about the
+item it holds, and do no more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+from typing import Any
+
+from nightlamp.examine.examination import Shape, Step
+from nightlamp.values import Fingerprint, Unchecked
+
+_LENGTH = struct.Struct("<I")
+_MOST = 64 << 20
+_SHORT = 4096
+
+
+class Closed(Exception):
+    """The other side is gone, or broke the protocol."""
+
+
+def send(to: socket.socket, message: Any, *, fd: int | None = None, data: bytes | memoryview | None = None) -> None:
+    """Send one message, with an open file and raw bytes after it if given."""
+    body = json.dumps(message, separators=(",", ":")).encode()
+    packet = _LENGTH.pack(len(body)) + body
+    try:
+        if fd is None:
+            to.sendall(packet)
+        else:
+            assert len(packet) <= _SHORT
+            socket.send_fds(to, [packet], [fd])
+        if data is not None:
+            to.sendall(data)
+    except (BrokenPipeError, ConnectionError) as error:
+        raise Closed from error
+
+
+def receive(of: socket.socket) -> Any:
+    """The next message.
+
+    Raises:
+        Closed: end of stream, or not a message.
+        TimeoutError: the socket's time-out passed.
+    """
+    (length,) = _LENGTH.unpack(receive_bytes(of, _LENGTH.size))
+    if length > _MOST:
+        raise Closed
+    try:
+        return json.loads(receive_bytes(of, length))
+    except ValueError as error:
+        raise Closed from error
+
+
+def receive_request(of: socket.socket) -> tuple[Any, int | None]:
+    """The next message and the open file that came with it; the receiver closes it."""
+    first, fds, _, _ = socket.recv_fds(of, _SHORT, 1)
+    fd = fds[0] if fds else None
+    for extra in fds[1:]:
+        os.close(extra)
+    if len(first) < _LENGTH.size:
+        raise Closed
+    (length,) = _LENGTH.unpack_from(first)
+    body = first[_LENGTH.size : _LENGTH.size + length]
+    if len(body) != length or len(first) > _LENGTH.size + length:
+        raise Closed
+    return json.loads(body), fd
+
+
+def receive_bytes(of: socket.socket, length: int) -> bytearray:
+    """Exactly ``length`` bytes."""
+    data = bytearray(length)
+    view = memoryview(data)
+    while view:
+        try:
+            got = of.recv_into(view)
+        except ConnectionError as error:
+            raise Closed from error
+        if not got:
+            raise Closed
+        view = view[got:]
+    return data
+
+
+def pack_step(step: Step) -> list[Any]:
+    """A step as JSON."""
+    if isinstance(step, Fingerprint):
+        return ["f", step.signal, step.value.hex(), step.view, step.frame, step.quality]
+    if isinstance(step, Unchecked):
+        return ["u", step.what, step.why, step.detail]
+    return ["s", step.media_type, step.size, step.width, step.height, step.frames]
+
+
+def unpack_step(packed: Any) -> Step:
+    """JSON as a step.
+
+    Raises:
+        Closed: not the JSON of a step.
+    """
+    match packed:
+        case ["f", str(signal), str(value), str(view), int(frame), (int() | None) as quality]:
+            try:
+                return Fingerprint(signal, bytes.fromhex(value), view, frame, quality)
+            except ValueError as error:
+                raise Closed from error
+        case ["u", str(what), str(why), str(detail)]:
+            return Unchecked(what, why, detail)
+        case ["s", str(media_type), int(size), int(width), int(height), int(frames)]:
+            return Shape(media_type, size, width, height, frames)
+    raise Closed

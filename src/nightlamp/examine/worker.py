@@ -1,0 +1,143 @@
+"""The process in which untrusted bytes are decoded: ``python -P -m nightlamp.examine.worker FD MODE``.
+
+It gets open files or bytes over one socket, never a path or a secret, and may not write files, start
+processes or leave a core dump. It ends itself when an item takes too long.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import signal as unix_signal
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, BinaryIO, get_args
+
+from nightlamp.errors import ArchiveCode, ArchiveError
+from nightlamp.examine import wire
+from nightlamp.examine.examination import Shape, examine, steps
+from nightlamp.media import Limits
+from nightlamp.signals import installed
+
+_TOGETHER = 8
+
+
+def main() -> None:
+    """Serve one pool until it closes its end."""
+    unix_signal.signal(unix_signal.SIGINT, unix_signal.SIG_IGN)
+    unix_signal.signal(unix_signal.SIGXFSZ, unix_signal.SIG_IGN)
+    pool = socket.socket(fileno=int(sys.argv[1]))
+    settings = wire.receive(pool)
+    limits = Limits(**{f.name: settings["limits"][f.name] for f in fields(Limits)})
+    if sys.argv[2] == "examine":
+        warm_up()
+    confine(limits)
+    wire.send(pool, ["ready"])
+    while True:
+        try:
+            request, fd = wire.receive_request(pool)
+            file: BinaryIO
+            if fd is None:
+                file = io.BytesIO(wire.receive_bytes(pool, request["inline"]))
+            else:
+                file = os.fdopen(fd, "rb")
+            with file:
+                if sys.argv[2] == "examine":
+                    _examine(pool, file, limits, settings["detail"])
+                else:
+                    _unpack(pool, file, limits, request["media_type"])
+        except wire.Closed:
+            return
+
+
+def warm_up() -> None:
+    """Load or compile every kernel, before the limits hold."""
+    from PIL import Image
+
+    picture = Image.linear_gradient("L").resize((160, 120))
+    for kind, mode in (("JPEG", "RGB"), ("PNG", "RGBA"), ("PNG", "L")):
+        drawn = io.BytesIO()
+        picture.convert(mode).save(drawn, kind)
+        drawn.seek(0)
+        examine(drawn, installed())
+
+
+def confine(limits: Limits) -> None:
+    """Give up what a decoder does not need."""
+    for what, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_AS, _address_space() + limits.memory),
+    ):
+        _, hard = resource.getrlimit(what)
+        if hard != resource.RLIM_INFINITY:
+            most = min(most, hard)
+        try:
+            resource.setrlimit(what, (most, most))
+        except (ValueError, OSError):
+            # macOS does not bound address space.
+            continue
+
+
+def _address_space() -> int:
+    """Bytes of address space in use; 4 GiB where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 4 << 30
+
+
+def _alarm(seconds: float) -> None:
+    """Die by SIGALRM after ``seconds``, even inside a C decoder; 0 calls it off."""
+    unix_signal.setitimer(unix_signal.ITIMER_REAL, seconds)
+
+
+def _examine(pool: socket.socket, file: BinaryIO, limits: Limits, detail: Any) -> None:
+    _alarm(limits.seconds)
+    waiting: list[Any] = []
+    for step in steps(file, installed(), limits, detail):
+        if isinstance(step, Shape) or len(waiting) >= _TOGETHER:
+            wire.send(pool, waiting)
+            waiting = []
+        waiting.append(wire.pack_step(step))
+    _alarm(0)
+    wire.send(pool, [*waiting, ["end"]])
+
+
+def _unpack(pool: socket.socket, file: BinaryIO, limits: Limits, media_type: str) -> None:
+    from nightlamp.media import members
+
+    unpacked = iter(members(file, media_type, limits))
+    for name, data, error in _guarded(unpacked, limits.seconds):
+        code = error.code if error else None
+        wire.send(pool, ["m", name, code, error.detail if error else "", len(data)], data=data)
+    wire.send(pool, ["end"])
+
+
+def _guarded(unpacked: Iterator[Any], seconds: float) -> Iterator[tuple[str, bytes, ArchiveError | None]]:
+    """Members one by one, each within ``seconds``; an archive that breaks ends with an error member."""
+    while True:
+        _alarm(seconds)
+        try:
+            member = next(unpacked, None)
+        except ArchiveError as error:
+            yield "", b"", error
+            return
+        except MemoryError:
+            yield "", b"", ArchiveError("out of memory")
+            return
+        finally:
+            _alarm(0)
+        if member is None:
+            return
+        yield member.name, member.data or b"", member.error
+
+
+ARCHIVE_CODES = frozenset(get_args(ArchiveCode))
+
+if __name__ == "__main__":
+    main()
