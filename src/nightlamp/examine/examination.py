@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from nightlamp.errors import MediaError
-from nightlamp.media import Detail, Frame, Limits, decode, sniff
+from nightlamp.media import Detail, Limits, decode, sniff
 from nightlamp.values import Examination, Fingerprint, Unchecked
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail
     decoded = decode(data, limits, detail)
     yield Shape(decoded.media_type, len(data), decoded.width, decoded.height, decoded.frame_count)
     best: dict[str, int] = {}
+    failed: dict[str, str] = {}
     problems: list[MediaError] = []
     seen = 0
     try:
@@ -82,7 +83,14 @@ def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail
                 continue
             seen += 1
             for signal in visual:
-                for fingerprint in _fingerprints(signal, frame):
+                assert signal.of_frame is not None
+                try:
+                    fingerprints = signal.of_frame(frame)
+                except Exception as error:
+                    # A plug-in's bug must not take the other signals along, nor its message hold content.
+                    failed.setdefault(signal.name, type(error).__name__)
+                    continue
+                for fingerprint in fingerprints:
                     quality = signal.min_quality if fingerprint.quality is None else fingerprint.quality
                     best[signal.name] = max(best.get(signal.name, 0), quality)
                     yield fingerprint
@@ -97,16 +105,13 @@ def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail
         yield Unchecked("frames", problem.code, problem.detail)
     for signal in visual:
         quality = best.get(signal.name)
-        if quality is None:
+        if signal.name in failed:
+            why = "out of memory" if failed[signal.name] == "MemoryError" else "signal failed"
+            yield Unchecked(signal.name, why, failed[signal.name])
+        elif quality is None:
             yield Unchecked(signal.name, "no value", "the signal gave no fingerprint for this picture")
         elif quality < signal.min_quality:
             yield Unchecked(signal.name, "low detail", f"quality {quality}, {signal.min_quality} is needed to match")
-
-
-def _fingerprints(signal: Signal, frame: Frame) -> Iterator[Fingerprint]:
-    compute = signal.of_frame
-    assert compute is not None
-    yield from compute(frame)
 
 
 def _none_seen(visual: list[Signal], error: MediaError) -> Iterator[Unchecked]:

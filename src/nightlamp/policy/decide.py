@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal
 
 from nightlamp.values import Action, Match, Unchecked, Verdict
@@ -93,13 +93,14 @@ def _told(match: Match) -> str:
 
 
 def _order(match: Match) -> tuple[object, ...]:
-    fingerprint = match.fingerprint
+    bank, fingerprint = match.bank, match.fingerprint
     return (
         match.distance,
-        match.bank.benign,
-        match.bank.name,
+        astuple(bank),
+        match.category,
         fingerprint.signal,
         fingerprint.frame,
         fingerprint.view,
+        fingerprint.value,
         match.entry_id,
     )

@@ -1,0 +1,46 @@
+"""A signal plug-in that misbehaves on demand, seen by worker processes only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+PLUGIN = '''
+import ctypes, os, time
+import numpy as np
+from nightlamp.signals import Signal, hex_parser
+from nightlamp.values import Fingerprint
+
+def look(frame):
+    value = int(frame.luma[0, 0])
+    if frame.width == 301:
+        ctypes.string_at(0)
+    if frame.width == 302:
+        time.sleep(600)
+    if frame.width == 303:
+        hoard = []
+        while True:
+            hoard.append(np.ones(1 << 26))
+    if frame.width == 304:
+        os._exit(3)
+    if frame.width == 305:
+        open("/tmp/nightlamp-leak", "wb").write(b"x")
+    if frame.width == 306:
+        raise RuntimeError("a bug, with hostile bytes \\\\x00 in its message")
+    return [Fingerprint("hostile", bytes([value]))]
+
+HOSTILE = Signal("hostile", 1, "exact", hex_parser(1), bytes.hex, of_frame=look)
+'''
+
+
+@pytest.fixture
+def hostile_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installs, for processes started from now on, a signal that crashes at 301 pixels of width, hangs at 302 …"""
+    site = tmp_path / "site"
+    info = site / "hostile-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "hostile_signal.py").write_text(PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[nightlamp.signals]\nhostile = hostile_signal:HOSTILE\n")
+    monkeypatch.setenv("PYTHONPATH", str(site))
