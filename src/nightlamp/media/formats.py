@@ -1,0 +1,140 @@
+"""Which pages of which format are examined: all of a TIFF, some of an animation, every picture in an MPO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from nightlamp.errors import MediaError
+from nightlamp.media import tiff
+from nightlamp.media._pillow import can_open, on_a_lead
+from nightlamp.media.counting import apng_frames, gif_frames
+from nightlamp.media.decode import Decoded
+from nightlamp.media.frame import Detail, Frame
+from nightlamp.media.limits import Limits
+from nightlamp.media.stills import Book, frames_of
+
+Frames = Iterator[Frame | MediaError]
+
+ANIMATION_PIXELS = 20
+"""An animation is decoded up to this many times ``Limits.pixels`` in all, for each frame needs those before."""
+
+
+def open_frames(data: bytes | memoryview, media_type: str, limits: Limits, detail: Detail) -> Decoded:
+    """``decode`` for bytes whose type is known; see there."""
+    if media_type == "image/jpeg":
+        return _jpeg(data, limits, detail)
+    if media_type in ("image/tiff", "image/x-adobe-dng"):
+        return _tiff(data, media_type, limits, detail)
+    if not can_open(media_type):
+        raise MediaError("no decoder", f"nothing installed decodes {media_type}")
+    book = Book(data, media_type, limits.pixels)
+    count = _count(book, limits)
+    if media_type == "image/heic":
+        return _decoded(media_type, book, count, _pages(book, count, limits, detail))
+    return _decoded(media_type, book, count, _animation(book, count, limits, detail))
+
+
+def evenly(count: int, most: int) -> Sequence[int]:
+    """At most ``most`` of the numbers below ``count``, evenly spread, the first and the last among them."""
+    if count <= most:
+        return range(count)
+    if most == 1:
+        return range(1)
+    return [step * (count - 1) // (most - 1) for step in range(most)]
+
+
+def _decoded(media_type: str, book: Book, count: int, frames: Frames) -> Decoded:
+    width, height = book.size
+    if book.orientation >= 5:
+        width, height = height, width
+    return Decoded(media_type, width, height, count, frames)
+
+
+def _count(book: Book, limits: Limits) -> int:
+    """Frames in the file by its own structure, where Pillow would believe a number or take long to count."""
+    if book.media_type == "image/gif":
+        return gif_frames(book.data)
+    if book.media_type == "image/png" and (most := apng_frames(book.data)) <= 1:
+        return 1
+    with on_a_lead(limits.pixels):
+        said = max(1, int(getattr(book.picture, "n_frames", 1)))
+    if book.media_type == "image/png":
+        return min(said, most)
+    return 1 if book.media_type == "image/vnd.adobe.photoshop" else said  # its layers are parts of one picture
+
+
+def _animation(book: Book, count: int, limits: Limits, detail: Detail) -> Frames:
+    """Evenly sampled frames; a broken one ends it, since later ones build on it."""
+    width, height = book.size
+    reachable = max(1, ANIMATION_PIXELS * limits.pixels // (width * height))
+    for number in evenly(min(count, reachable), limits.frames):
+        broken = False
+        for found in frames_of(book, number, detail):
+            broken = broken or isinstance(found, MediaError)
+            yield found
+        if broken:
+            return
+    if count > reachable:
+        yield MediaError("too many frames", f"the first {reachable} of {count} were examined")
+
+
+def _pages(book: Book, count: int, limits: Limits, detail: Detail) -> Frames:
+    """All pages up to the limit; a broken one costs itself alone."""
+    for number in range(min(count, limits.frames)):
+        yield from frames_of(book, number, detail)
+    if count > limits.frames:
+        yield _too_many(count, limits)
+
+
+def _too_many(count: int, limits: Limits) -> MediaError:
+    return MediaError("too many frames", f"the first {limits.frames} of {count} were examined")
+
+
+def _jpeg(data: bytes | memoryview, limits: Limits, detail: Detail) -> Decoded:
+    """A JPEG, and the further pictures of a multi-picture file (MPO), each a JPEG of its own."""
+    book = Book(data, "image/jpeg", limits.pixels)
+    others = _mpo_parts(book) if "mp" in book.picture.info else []
+    frames: Iterable[Frames] = (
+        _jpeg_part(part, number, limits, detail) for number, part in enumerate(others[: limits.frames - 1], 1)
+    )
+    extra = [_too_many(1 + len(others), limits)] if len(others) >= limits.frames else []
+    first = frames_of(book, 0, detail)
+    return _decoded("image/jpeg", book, 1 + len(others), chain(first, chain.from_iterable(frames), extra))
+
+
+def _jpeg_part(data: memoryview, number: int, limits: Limits, detail: Detail) -> Frames:
+    try:
+        book = Book(data, "image/jpeg", limits.pixels)
+    except MediaError as error:
+        yield error
+        return
+    yield from frames_of(book, 0, detail, base=number)
+
+
+def _mpo_parts(book: Book) -> list[memoryview]:
+    """The bytes of each further picture, by the multi-picture index (CIPA DC-007, tag MPEntry)."""
+    try:
+        with on_a_lead(book.pixels):
+            index = book.picture._getmp()  # type: ignore[attr-defined]
+            base = int(book.picture.info["mpoffset"])
+            places = [(int(entry["DataOffset"]), int(entry["Size"])) for entry in (index or {}).get(0xB002, [])]
+    except MediaError:
+        return []
+    whole = memoryview(book.data)
+    parts = [whole[base + offset : base + offset + size] for offset, size in places if offset]
+    return [part for part in parts if part[:2] == b"\xff\xd8"]
+
+
+def _tiff(data: bytes | memoryview, media_type: str, limits: Limits, detail: Detail) -> Decoded:
+    """All pages of a TIFF; of a DNG its largest embedded JPEG, with the orientation of the main directory."""
+    if media_type == "image/x-adobe-dng":
+        preview = tiff.largest_jpeg(data)
+        if preview is not None:
+            book = Book(preview.data, "image/jpeg", limits.pixels)
+            book.orientation = preview.orientation
+            frames = frames_of(book, 0, detail)
+            return _decoded(media_type, book, 1, frames)
+    count = max(1, tiff.pages(data))
+    book = Book(data, "image/tiff", limits.pixels)
+    return _decoded(media_type, book, count, _pages(book, count, limits, detail))
