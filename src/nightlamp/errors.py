@@ -11,7 +11,13 @@ fingerprint or a list's entry: they may end up in a log.
     ├── SignalError      a signal is unknown, or a plug-in is broken
     ├── ListError        a hash list cannot be read, or has bad rows under ``--strict``
     ├── SnapshotError    an index file is damaged, half-written or of another version
-    └── OutputError      a scan's output cannot be written or continued
+    ├── OutputError      a scan's output cannot be written or continued
+    ├── ConfigError      a setting is wrong or missing
+    ├── StoreError       the database cannot be used
+    │   ├── UnavailableError   it is away, locked, full or busy; nothing was written
+    │   └── UndecidedError     it went away during a commit, and cannot be asked yet
+    ├── AuditError       a record that may not be written, or a log or key that cannot be read
+    └── VaultError       content cannot be sealed, kept, opened or destroyed
 """
 
 from __future__ import annotations
@@ -94,3 +100,27 @@ class SnapshotError(NightlampError):
 
 class OutputError(NightlampError):
     """A scan's output cannot be written, or an earlier one cannot be continued."""
+
+
+class ConfigError(NightlampError):
+    """A setting is wrong or missing; the message names it, and never shows its value."""
+
+
+class StoreError(NightlampError):
+    """The database cannot be used."""
+
+
+class UnavailableError(StoreError):
+    """The database is away, locked, full or too busy; nothing of the work was written."""
+
+
+class UndecidedError(StoreError):
+    """The database went away during a commit and has not come back: the work may have been written or not."""
+
+
+class AuditError(NightlampError):
+    """A record that may not be written, or an audit log or key that cannot be read."""
+
+
+class VaultError(NightlampError):
+    """Content cannot be sealed, kept, opened or destroyed."""
