@@ -19,9 +19,9 @@ class Decoded:
         media_type: by content.
         width, height: of the first frame as displayed (orientation applied), in pixels.
         frame_count: pages or animation frames in the file, as far as known; not all need be examined.
-        frames: decodes as it is iterated, once; holds one frame at a time. Yields a ``Frame`` for each view of
-            each examined page, and a ``MediaError`` for whatever could not be examined: one broken page costs
-            that page, and a truncated picture gives what could be decoded, then ``"truncated"``.
+        frames: decodes as it is iterated, once; holds one frame at a time. Yields a ``Frame`` for each view
+            of each examined page, and a ``MediaError`` for whatever could not be examined: one broken page
+            costs that page, and a truncated picture gives what could be decoded, then ``"truncated"``.
     """
 
     media_type: str
@@ -32,7 +32,7 @@ class Decoded:
 
 
 def decode(data: bytes | memoryview, limits: Limits, detail: Detail = "fast") -> Decoded:
-    """Open a file's bytes as a picture; nothing but the header is decoded before the first frame is asked for.
+    """Open a file's bytes as a picture; only the header is decoded before the first frame is asked for.
 
     Args:
         data: the whole file.

@@ -17,7 +17,7 @@ from nightlamp.media.stills import Book, frames_of
 Frames = Iterator[Frame | MediaError]
 
 ANIMATION_PIXELS = 20
-"""An animation is decoded up to this many times ``Limits.pixels`` in all, for each frame needs those before."""
+"""An animation is decoded up to this many times ``Limits.pixels`` in all: a frame needs those before it."""
 
 
 def open_frames(data: bytes | memoryview, media_type: str, limits: Limits, detail: Detail) -> Decoded:
@@ -25,7 +25,7 @@ def open_frames(data: bytes | memoryview, media_type: str, limits: Limits, detai
     if media_type == "image/jpeg":
         return _jpeg(data, limits, detail)
     if media_type in ("image/tiff", "image/x-adobe-dng"):
-        return _tiff(data, media_type, limits, detail)
+        return _tiff(data, limits, detail)
     if not can_open(media_type):
         raise MediaError("no decoder", f"nothing installed decodes {media_type}")
     book = Book(data, media_type, limits.pixels)
@@ -57,11 +57,13 @@ def _count(book: Book, limits: Limits) -> int:
         return gif_frames(book.data)
     if book.media_type == "image/png" and (most := apng_frames(book.data)) <= 1:
         return 1
+    if book.media_type == "image/vnd.adobe.photoshop":
+        return 1  # its layers are parts of one picture
     with on_a_lead(limits.pixels):
         said = max(1, int(getattr(book.picture, "n_frames", 1)))
     if book.media_type == "image/png":
         return min(said, most)
-    return 1 if book.media_type == "image/vnd.adobe.photoshop" else said  # its layers are parts of one picture
+    return said
 
 
 def _animation(book: Book, count: int, limits: Limits, detail: Detail) -> Frames:
@@ -118,16 +120,18 @@ def _mpo_parts(book: Book) -> list[memoryview]:
         with on_a_lead(book.pixels):
             index = book.picture._getmp()  # type: ignore[attr-defined]
             base = int(book.picture.info["mpoffset"])
-            places = [(int(entry["DataOffset"]), int(entry["Size"])) for entry in (index or {}).get(0xB002, [])]
+            entries = (index or {}).get(0xB002, [])
+            places = [(int(entry["DataOffset"]), int(entry["Size"])) for entry in entries]
     except MediaError:
         return []
     whole = memoryview(book.data)
     parts = [whole[base + offset : base + offset + size] for offset, size in places if offset]
-    return [part for part in parts if part[:2] == b"\xff\xd8"]
+    return [part for part in parts if bytes(part[:2]) == b"\xff\xd8"]
 
 
-def _tiff(data: bytes | memoryview, media_type: str, limits: Limits, detail: Detail) -> Decoded:
+def _tiff(data: bytes | memoryview, limits: Limits, detail: Detail) -> Decoded:
     """All pages of a TIFF; of a DNG its largest embedded JPEG, with the orientation of the main directory."""
+    media_type = "image/x-adobe-dng" if tiff.is_dng(data) else "image/tiff"
     if media_type == "image/x-adobe-dng":
         preview = tiff.largest_jpeg(data)
         if preview is not None:

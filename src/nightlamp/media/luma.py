@@ -1,8 +1,8 @@
 """Any pixel mode → the luma that PDQ is defined on, and the alpha channel if it matters.
 
-Luma is 0.299 R + 0.587 G + 0.114 B, which Pillow's ``convert("L")`` computes in 16-bit fixed point (at most one
-level from the exact value). It is taken of the stored values, as the PDQ reference does: no profile, no gamma;
-what colour management would change is a view of its own (``views.py``).
+Luma is 0.299 R + 0.587 G + 0.114 B, which Pillow's ``convert("L")`` computes in 16-bit fixed point (at most
+one level from the exact value). It is taken of the stored values, as the PDQ reference does: no profile, no
+gamma; what colour management would change is a view of its own (``views.py``).
 """
 
 from __future__ import annotations

@@ -111,8 +111,8 @@ def _is_dng(head: bytes) -> bool:
     if at + 2 > len(head):
         return False
     count = struct.unpack_from(order + "H", head, at)[0]
-    ends = min(at + 2 + 12 * count, len(head) - 1)
-    return any(struct.unpack_from(order + "H", head, tag)[0] == _DNG_VERSION for tag in range(at + 2, ends, 12))
+    tags = range(at + 2, min(at + 2 + 12 * count, len(head) - 1), 12)
+    return any(struct.unpack_from(order + "H", head, tag)[0] == _DNG_VERSION for tag in tags)
 
 
 def _is_old_tar(head: bytes) -> bool:

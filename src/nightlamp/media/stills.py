@@ -1,4 +1,4 @@
-"""One page of one file → its frames: open, check the size, decode, take the luma, look at it in other ways."""
+"""One page of one file → its frames: open, check the size, decode, take the luma, look in other ways."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile
 
 from nightlamp.errors import MediaError
 from nightlamp.media import views
@@ -75,6 +75,7 @@ class Book:
     """
 
     def __init__(self, data: bytes | memoryview, media_type: str, pixels: int) -> None:
+        """Read the header."""
         self.data = data
         self.media_type = media_type
         self.pixels = pixels
@@ -94,7 +95,7 @@ class Book:
         Raises:
             MediaError: if the page cannot be decoded.
         """
-        if lenient or (self.media_type == "image/jpeg" and self.picture.decoderconfig):  # type: ignore[attr-defined]
+        if lenient or (self.media_type == "image/jpeg" and self.picture.decoderconfig):
             self.picture = self._open()
         with on_a_lead(self.pixels, lenient=lenient):
             picture = self.picture
@@ -180,7 +181,7 @@ def frames_of(book: Book, number: int, detail: Detail, *, base: int = 0) -> Iter
 
 
 def picture_of(data: bytes | memoryview, media_type: str, pixels: int, number: int, view: str) -> Image.Image:
-    """The same page and view in colour: mode ``RGB``, full resolution, upright, on white unless ``"on black"``.
+    """The same page and view in colour: ``RGB``, full resolution, upright, on white unless ``"on black"``.
 
     Raises:
         MediaError: if it cannot be decoded any more than it could before.
@@ -210,7 +211,7 @@ def orientation_of(picture: Image.Image) -> int:
 
 
 def _lumas(book: Book, page: Page, number: int, detail: Detail) -> Iterator[tuple[str, Image.Image]]:
-    """(view, luma) of a page; a JPEG's colours, which were not decoded, are decoded anew if a view needs them."""
+    """(view, luma) of a page; a JPEG's colours were not decoded, so a view that needs them decodes anew."""
     yield from views.matte(*luma_and_alpha(page.picture))
 
     def colours() -> Image.Image:

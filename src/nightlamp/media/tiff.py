@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 MOST_DIRECTORIES = 65_536
 
 _WIDTH, _HEIGHT, _COMPRESSION, _STRIPS, _ORIENTATION, _STRIP_SIZES = 256, 257, 259, 273, 274, 279
-_SUB_DIRECTORIES, _JPEG_AT, _JPEG_SIZE = 330, 513, 514
+_SUB_DIRECTORIES, _JPEG_AT, _JPEG_SIZE, _DNG_VERSION = 330, 513, 514, 50706
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _MOST_VALUES = 64
 
@@ -41,6 +41,13 @@ Tags = dict[int, tuple[int, ...]]
 def pages(data: bytes | memoryview) -> int:
     """Directories in the main chain, at most ``MOST_DIRECTORIES``; 0 if not even the first can be read."""
     return sum(1 for _ in _chain(memoryview(data)))
+
+
+def is_dng(data: bytes | memoryview) -> bool:
+    """Whether the first directory has the tag DNGVersion; it may lie beyond what ``sniff`` sees."""
+    whole = memoryview(data)
+    layout, first = _layout(whole), next(_chain(whole), None)
+    return layout is not None and first is not None and _DNG_VERSION in _tags(whole, layout, first)
 
 
 def largest_jpeg(data: bytes | memoryview) -> Preview | None:
@@ -75,7 +82,7 @@ def _jpeg_of(data: memoryview, tags: Tags) -> memoryview | None:
     else:
         return None
     jpeg = data[at : at + size]
-    return jpeg if jpeg[:2] == b"\xff\xd8" and _is_lossy(jpeg) else None
+    return jpeg if bytes(jpeg[:2]) == b"\xff\xd8" and _is_lossy(jpeg) else None
 
 
 def _is_lossy(jpeg: memoryview) -> bool:
@@ -126,13 +133,14 @@ def _entries(data: memoryview, layout: _Layout, at: int) -> tuple[int, int] | No
 
 
 def _tags(data: memoryview, layout: _Layout, at: int) -> Tags:
-    """The integer tags of a directory, at most ``_MOST_VALUES`` values each; what lies outside is left out."""
+    """The integer tags of a directory, at most ``_MOST_VALUES`` values each; what lies outside is skipped."""
     shape = _entries(data, layout, at)
     if shape is None:
         return {}
     entry = struct.Struct(layout.order + ("HHQ8s" if layout.big else "HHI4s"))
     tags: Tags = {}
-    for start in range(shape[0], min(shape[0] + shape[1] * entry.size, len(data) - entry.size + 1), entry.size):
+    end = min(shape[0] + shape[1] * entry.size, len(data) - entry.size + 1)
+    for start in range(shape[0], end, entry.size):
         tag, kind, count, inline = entry.unpack_from(data, start)
         if kind not in _INTEGERS or not 0 < count <= _MOST_VALUES:
             continue
