@@ -98,6 +98,10 @@ class SnapshotError(NightlampError):
     """An index file is damaged, half-written or of another version; it was not used."""
 
 
+class PolicyError(NightlampError):
+    """A policy file or its cases cannot be read, or break a rule of the policy language; it is not in force."""
+
+
 class OutputError(NightlampError):
     """A scan's output cannot be written, or an earlier one cannot be continued."""
 

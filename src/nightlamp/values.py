@@ -8,6 +8,7 @@ ask for ``.value`` or ``.entry_id`` on purpose.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal
 
 Action = Literal["allow", "review", "block"]
@@ -105,6 +106,7 @@ class Match:
         entry_id: the source's own id of the entry.
         category: the entry's own category, or its bank's.
         distance: in the signal's own measure; bits for PDQ, 0 for exact digests.
+        disputed: somebody whose word counts says that the entry is wrong.
     """
 
     fingerprint: Fingerprint
@@ -112,6 +114,70 @@ class Match:
     entry_id: str = field(repr=False)
     category: str
     distance: int
+    disputed: bool = False
+
+    @property
+    def exact(self) -> bool:
+        """An equal digest, not a perceptual match that happens to be at distance 0."""
+        return self.fingerprint.quality is None and self.distance == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How long content is kept, from the report or, as long as there is none, from the verdict.
+
+    Args:
+        months: calendar months.
+        seconds: on top of them. Both 0: until a person releases it.
+    """
+
+    months: int = 0
+    seconds: int = 0
+
+    def until(self, start: datetime) -> datetime | None:
+        """When the hold ends; None if it does not end by itself.
+
+        A day that the last month lacks becomes the first of the next one, so that a hold is never too short.
+        """
+        if not self.months and not self.seconds:
+            return None
+        years, month = divmod(start.month - 1 + self.months, 12)
+        first = start.replace(year=start.year + years, month=month + 1, day=1)
+        end = first + timedelta(days=start.day - 1)
+        if end.month != first.month:
+            end = (first + timedelta(days=31)).replace(day=1)
+        return end + timedelta(seconds=self.seconds)
+
+    def __str__(self) -> str:
+        """ISO 8601, e.g. ``P1Y`` or ``P30D``."""
+        if not self.months and not self.seconds:
+            return "until released"
+        (years, months), (days, seconds) = divmod(self.months, 12), divmod(self.seconds, 86_400)
+        date = "".join(f"{n}{unit}" for n, unit in ((years, "Y"), (months, "M"), (days, "D")) if n)
+        return f"P{date}{f'T{seconds}S' if seconds else ''}"
+
+
+Priority = Literal["low", "normal", "high", "urgent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """What follows from a verdict for the people and the vault.
+
+    Args:
+        hold: how long the content is kept, sealed; None: it is not kept.
+        priority: how soon somebody must look.
+        queue: who must look, by the operator's own name; ``""`` is the common queue.
+        two_person: two people must agree on the decision.
+    """
+
+    hold: Hold | None = None
+    priority: Priority = "normal"
+    queue: str = ""
+    two_person: bool = False
+
+
+NO_HANDLING = Handling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +190,8 @@ class Verdict:
         matches: all of them, closest first.
         unchecked: what could not be examined; never empty together with an unearned ``"allow"``.
         benign: the item is a known file by a benign filter.
+        rule: id of the policy rule that gave it; ``""`` if none did.
+        handling: what follows from it.
     """
 
     action: Action
@@ -131,3 +199,5 @@ class Verdict:
     matches: tuple[Match, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
     benign: bool = False
+    rule: str = ""
+    handling: Handling = NO_HANDLING
