@@ -16,10 +16,16 @@ from nightlamp.values import AS_IS, Fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
+    import PIL.Image
 
     from nightlamp.media import Frame
 
+MIN_QUALITY = 50
 MIN_SIDE = 5  # pixels; the reference gives smaller pictures an all-zero hash of quality 0
+
+# More frequencies than this near the median mean that rounding luma to whole numbers may turn many bits
+# (measured: up to 54 of 256); for other pictures it turns 6 at most. See docs/decisions/pdq-doubt.md.
+UNSTEADY = 24
 
 # The names say what was done to the picture before it was hashed; turns are counterclockwise, as in Pillow.
 VIEWS = (
@@ -75,7 +81,8 @@ def downsample(
         (64, 64) float32.
 
     Raises:
-        ValueError: the shape of ``luma`` does not fit ``height``, ``width`` and ``scale``, or it is empty.
+        ValueError: ``luma`` is empty, its shape does not fit ``height``, ``width`` and ``scale``, or the
+            orientation is none.
     """
     from nightlamp.signals import pdq_kernels as kernels
 
@@ -85,6 +92,8 @@ def downsample(
     width = luma.shape[1] * scale if width is None else width
     if luma.shape != (-(-height // scale), -(-width // scale)):
         raise ValueError(f"luma of shape {luma.shape} is not {height}×{width} pixels at scale 1/{scale}")
+    if orientation not in _TURNS:
+        raise ValueError(f"EXIF orientation {orientation} is not one of 1 to 8")
     if not luma.flags.c_contiguous:
         luma = luma.copy()
     luma = luma.view()
@@ -94,6 +103,24 @@ def downsample(
         luma, height, width, scale, turn.reverse_rows, turn.reverse_columns
     )
     return image.T.copy() if turn.transpose else image
+
+
+def downsample_colour(picture: PIL.Image.Image) -> np.ndarray:
+    """The 64×64 luma of an upright RGB picture, without rounding luma to whole numbers.
+
+    The blur is linear, so each channel is blurred alone and luma is made of the results.
+
+    Returns:
+        (64, 64) float32.
+    """
+    import numpy as np
+
+    def channel(name: str) -> np.ndarray:
+        return downsample(np.asarray(picture.getchannel(name)))
+
+    red, green, blue = np.float32(0.299), np.float32(0.587), np.float32(0.114)
+    image: np.ndarray = red * channel("R") + green * channel("G") + blue * channel("B")
+    return image
 
 
 def pdq_hash(
@@ -128,28 +155,52 @@ def pdq_dihedral(
     Returns:
         eight values in the order of ``VIEWS``, 32 bytes each, and the quality that they share, 0 to 100.
     """
+    if min(height or luma.shape[0] * scale, width or luma.shape[1] * scale) < MIN_SIDE:
+        return _TOO_SMALL
+    image = downsample(luma, height=height, width=width, scale=scale, orientation=orientation)
+    values, quality, _ = _hashes(image)
+    return values, quality
+
+
+_TOO_SMALL = ((bytes(32),) * len(VIEWS), 0)
+
+
+def _hashes(image: np.ndarray) -> tuple[tuple[bytes, ...], int, int]:
+    """64×64 luma → the eight values, their quality, and how many frequencies are near the median."""
     from nightlamp.signals import pdq_kernels as kernels
 
-    image = downsample(luma, height=height, width=width, scale=scale, orientation=orientation)
-    if min(height or luma.shape[0] * scale, width or luma.shape[1] * scale) < MIN_SIDE:
-        return (bytes(32),) * len(VIEWS), 0
-    bits = kernels.dihedral_bits(image).tobytes()
-    return tuple(bits[start : start + 32] for start in range(0, 256, 32)), int(kernels.quality_of(image))
+    bits, near = kernels.dihedral_bits(image)
+    text = bits.tobytes()
+    values = tuple(text[start : start + 32] for start in range(0, len(text), 32))
+    return values, int(kernels.quality_of(image)), int(near)
 
 
 def _of_frame(frame: Frame) -> Sequence[Fingerprint]:
-    """The eight fingerprints of a frame, unturned first."""
-    values, quality = pdq_dihedral(
-        frame.luma,
-        height=frame.height,
-        width=frame.width,
-        scale=frame.scale,
-        orientation=frame.orientation,
-    )
+    """The eight fingerprints of a frame, unturned first; from its colours where its luma leaves doubt."""
+    if min(frame.height, frame.width) < MIN_SIDE:
+        values, quality = _TOO_SMALL
+    else:
+        image = downsample(
+            frame.luma,
+            height=frame.height,
+            width=frame.width,
+            scale=frame.scale,
+            orientation=frame.orientation,
+        )
+        values, quality, near = _hashes(image)
+        if _in_doubt(quality, near):
+            values, quality, _ = _hashes(downsample_colour(frame.picture()))
     return [
         Fingerprint("pdq", value, _seen(frame.view, view), frame.number, quality)
         for view, value in zip(VIEWS, values, strict=True)
     ]
+
+
+def _in_doubt(quality: int, near: int) -> bool:
+    """Whether rounded luma is too coarse: many bits hang on it, or the quality is near the least allowed."""
+    if quality < MIN_QUALITY - 2:
+        return False  # not matched in any case
+    return near > UNSTEADY or quality <= MIN_QUALITY + 1
 
 
 def _seen(pixels: str, view: str) -> str:
@@ -167,5 +218,5 @@ PDQ = Signal(
     text=bytes.hex,
     radius=31,
     of_frame=_of_frame,
-    min_quality=50,
+    min_quality=MIN_QUALITY,
 )

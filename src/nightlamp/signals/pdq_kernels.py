@@ -8,6 +8,8 @@ operations, so that the same 64×64 luma gives the same bits.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -16,9 +18,11 @@ _ANGLES = (np.pi / 2 / 64) * np.arange(1, 17)[:, None] * (2 * np.arange(64) + 1)
 _DCT = (_SCALE * np.cos(_ANGLES)).astype(np.float32)  # (16, 64): rows 1 to 16 of the DCT-II
 _DCT_T = np.ascontiguousarray(_DCT.T)
 
+NEAR = np.float32(0.3)  # what rounding luma to bytes and a reduced JPEG scale may do to a frequency, twofold
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
-def tent_weights(size, scale, reverse):
+
+@njit(cache=True, nogil=True)
+def tent_weights(size: int, scale: int, reverse: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How the pixels of one axis add up to the 64 samples.
 
     Args:
@@ -56,8 +60,10 @@ def tent_weights(size, scale, reverse):
     return first, count, weights
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})  # type: ignore[misc]
-def downsample(luma, height, width, scale, reverse_rows, reverse_columns):
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
+def downsample(
+    luma: np.ndarray, height: int, width: int, scale: int, reverse_rows: bool, reverse_columns: bool
+) -> np.ndarray:
     """(h, w) luma → (64, 64) float32, blurred and sampled as the reference does at ``height`` × ``width``."""
     top, rows, row_weights = tent_weights(height, scale, reverse_rows)
     begin, columns, column_weights = tent_weights(width, scale, reverse_columns)
@@ -90,22 +96,22 @@ def downsample(luma, height, width, scale, reverse_rows, reverse_columns):
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
-def quality_of(image):
+@njit(cache=True, nogil=True)
+def quality_of(image: np.ndarray) -> int:
     """(64, 64) float32 → 0 to 100: the sum of gradients, each cut to a whole percentage, over 90."""
     hundred, white = np.float32(100), np.float32(255)
     total = 0
     for i in range(63):
         for j in range(64):
-            total += abs(np.int32((image[i, j] - image[i + 1, j]) * hundred / white))
+            total += abs(int((image[i, j] - image[i + 1, j]) * hundred / white))
     for i in range(64):
         for j in range(63):
-            total += abs(np.int32((image[i, j] - image[i, j + 1]) * hundred / white))
+            total += abs(int((image[i, j] - image[i, j + 1]) * hundred / white))
     return min(100, total // 90)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
-def dct(image):
+@njit(cache=True, nogil=True)
+def dct(image: np.ndarray) -> np.ndarray:
     """(64, 64) float32 → (16, 16) float32, frequencies 1 to 16 both ways, summed in the reference's order."""
     half = np.zeros((16, 64), np.float32)
     for i in range(16):
@@ -122,8 +128,8 @@ def dct(image):
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
-def _lower_median(values):
+@njit(cache=True, nogil=True)
+def _lower_median(values: np.ndarray) -> Any:
     """The 128th smallest of 256 values, by quickselect; it reorders them."""
     low, high, wanted = 0, 255, 127
     while low < high:
@@ -147,17 +153,22 @@ def _lower_median(values):
     return values[wanted]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[misc]
-def dihedral_bits(image):
-    """(64, 64) float32 → (8, 32) uint8, the hashes in the order of ``nightlamp.signals.pdq.VIEWS``.
+@njit(cache=True, nogil=True)
+def dihedral_bits(image: np.ndarray) -> tuple[np.ndarray, int]:
+    """The hashes of a (64, 64) float32 luma and of its seven turned and mirrored variants.
 
     Turning a picture over transposes its DCT and changes the sign of its odd rows or columns: four patterns
     of signs, each read along rows and along columns, are the eight views.
+
+    Returns:
+        (8, 32) uint8 in the order of ``nightlamp.signals.pdq.VIEWS``, and how many of the 256 frequencies lie
+        within ``NEAR`` of the median.
     """
     spectrum = dct(image)
     out = np.zeros((8, 32), np.uint8)
     signed = np.empty((16, 16), np.float32)
     scratch = np.empty(256, np.float32)
+    near = 0
     for upended in range(2):
         for mirrored in range(2):
             for i in range(16):
@@ -167,6 +178,8 @@ def dihedral_bits(image):
                     signed[i, j] = -spectrum[i, j] if negative else spectrum[i, j]
                     scratch[16 * i + j] = signed[i, j]
             median = _lower_median(scratch)
+            if not upended and not mirrored:
+                near = (np.abs(scratch - median) < NEAR).sum()
             if upended:
                 upright, turned = (2, 7) if mirrored else (5, 3)
             else:
@@ -176,4 +189,4 @@ def dihedral_bits(image):
                     if signed[i, j] > median:  # bit k stands in byte 31 − k / 8
                         out[upright, 31 - (2 * i + j // 8)] |= np.uint8(1 << (j % 8))
                         out[turned, 31 - (2 * j + i // 8)] |= np.uint8(1 << (i % 8))
-    return out
+    return out, near
