@@ -193,7 +193,7 @@ def objects(
                     stack, keys, members = [new], [""], 0
             else:
                 if event == "string" and len(value) > MAX_TEXT:
-                    value = value[: MAX_TEXT + 1]  # noqa: PLW2901 - enough to be refused
+                    value = value[: MAX_TEXT + 1]
                 if stack:
                     put(value)
                 elif wanted(prefix):

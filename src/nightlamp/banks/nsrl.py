@@ -60,7 +60,9 @@ def read_nsrl_sqlite(path: Path, options: ListOptions, signals: Collection[str])
 
 def _source(database: sqlite3.Connection, path: Path) -> tuple[str, list[str]]:
     """``FILE`` where there is one (the view over it would sort it all), and its columns of digests."""
-    found = dict(database.execute("SELECT upper(name), type FROM sqlite_master WHERE type IN ('table', 'view')"))
+    found = dict(
+        database.execute("SELECT upper(name), type FROM sqlite_master WHERE type IN ('table', 'view')")
+    )
     for table in ("FILE", "DISTINCT_HASH"):
         if table in found and (found[table] == "table" or table == "DISTINCT_HASH"):
             there = {row[1].lower() for row in database.execute(f'PRAGMA table_info("{table}")')}

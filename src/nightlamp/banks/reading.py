@@ -91,7 +91,9 @@ class Reading:
             named = ", ".join(f"row {bad.row} ({bad.reason})" for bad in self.bad_rows[:10])
             more = " …" if self.bad > 10 else ""
             raise ListError(
-                f"{self.bad:,} bad rows: {named}{more}", where=str(self.path), hint="correct them, or read without strict"
+                f"{self.bad:,} bad rows: {named}{more}",
+                where=str(self.path),
+                hint="correct them, or read without strict",
             )
 
 

@@ -48,7 +48,9 @@ def sniff(path: Path, options: ListOptions, signals: Collection[str]) -> Format:
 
 def _json(body: bytes) -> Format:
     """A document of media objects must never pass for a plain one: its known-good rows would be hits."""
-    if _ODATA.search(body) or (b'"Category"' in body and re.search(rb'"(MediaID|MediaFiles|MediaSize)"', body)):
+    if _ODATA.search(body) or (
+        b'"Category"' in body and re.search(rb'"(MediaID|MediaFiles|MediaSize)"', body)
+    ):
         return "vics"
     if body.startswith(b"["):
         return "json"
@@ -57,4 +59,6 @@ def _json(body: bytes) -> Format:
         return "jsonl" if isinstance(json.loads(first), dict) else "json"
     except (ValueError, RecursionError):
         # A first line that is cut off or damaged: lines, if what follows are objects too.
-        return "jsonl" if re.search(rb"\}\s*\n\s*\{", body) and b"\n{" in body and b"[" not in first else "json"
+        return (
+            "jsonl" if re.search(rb"\}\s*\n\s*\{", body) and b"\n{" in body and b"[" not in first else "json"
+        )

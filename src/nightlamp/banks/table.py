@@ -47,7 +47,7 @@ def read_table(
         if header and cells:
             header = False
             if cells[0] == rows[0]:
-                numbers, cells = numbers[1:], cells[1:]  # noqa: PLW2901
+                numbers, cells = numbers[1:], cells[1:]
         simple = layout.value is None and profile is None and set(map(len, cells)) == {width}
         if not (simple and _by_columns(piece, numbers, cells, layout)):
             for number, row in zip(numbers, cells, strict=True):
@@ -131,7 +131,9 @@ def _without_header(
     columns = list(zip(*full, strict=True))
     hashes = [at for at, cells in enumerate(columns) if sum(map(is_hex, cells)) * 2 > len(cells)]
     kinds = [
-        at for at, cells in enumerate(columns) if at not in hashes and all(known_signal(c, signals) for c in cells)
+        at
+        for at, cells in enumerate(columns)
+        if at not in hashes and all(known_signal(c, signals) for c in cells)
     ]
     if kinds and hashes:
         kind, value, wide = kinds[0], hashes[0], ()
@@ -175,7 +177,9 @@ def _decode_all(
     lines: list[tuple[int, str]] = []
     for number, raw in enumerate(batch, first):
         try:
-            line = raw.decode("utf-8", "replace") if lenient and raw and b"\0" not in raw else text.decoded(raw)
+            line = (
+                raw.decode("utf-8", "replace") if lenient and raw and b"\0" not in raw else text.decoded(raw)
+            )
         except ValueError as why:
             bad.append(BadRow(number, str(why)))
             continue
@@ -243,13 +247,9 @@ def _by_columns(piece: Piece, numbers: Sequence[int], rows: list[list[str]], lay
     return True
 
 
-def _by_row(
-    piece: Piece, number: int, row: list[str], width: int, layout: Layout, reader: RowReader
-) -> None:
+def _by_row(piece: Piece, number: int, row: list[str], width: int, layout: Layout, reader: RowReader) -> None:
     piece.read += 1
-    if len(row) > width and any(cell.strip() for cell in row[width:]):
-        piece.bad.append(BadRow(number, f"{len(row)} columns instead of {width}"))
-    elif len(row) <= max(layout.columns()):
+    if (len(row) > width and any(cell.strip() for cell in row[width:])) or len(row) <= max(layout.columns()):
         piece.bad.append(BadRow(number, f"{len(row)} columns instead of {width}"))
     else:
         reader.take(piece, number, layout, [cell.strip() for cell in row])

@@ -79,8 +79,8 @@ def lines(path: Path, longest: int = MAX_LINE) -> Iterator[tuple[int, list[bytes
             if end < 0:
                 continue
             yield number, [None]
-            number, skipping, block = number + 1, False, block[end + 1 :]  # noqa: PLW2901
-        block = rest + block  # noqa: PLW2901
+            number, skipping, block = number + 1, False, block[end + 1 :]
+        block = rest + block
         cut = block.rfind(b"\n")
         rest = block[cut + 1 :]
         if cut >= 0:

@@ -15,7 +15,14 @@ from nightlamp.banks.rows import BadRow, Piece
 from nightlamp.errors import ListError
 
 _DIGESTS = {"MD5": "md5", "SHA1": "sha1", "SHA256": "sha256", "PhotoDNA": "photodna"}
-_KEEP = frozenset(_DIGESTS) | {"MediaID", "Category", "AlternativeHashes", "HashName", "HashValue", "MediaFiles"}
+_KEEP = frozenset(_DIGESTS) | {
+    "MediaID",
+    "Category",
+    "AlternativeHashes",
+    "HashName",
+    "HashValue",
+    "MediaFiles",
+}
 # ``#Media`` exports, ``#Cases`` exports, and a bare array of media.
 _PLACES = frozenset({"value.item", "value.item.Media.item", "item"})
 
