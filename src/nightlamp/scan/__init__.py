@@ -12,9 +12,9 @@ from nightlamp.scan.names import member_text, path_parts, path_text, printable
 from nightlamp.scan.parquet import Parquet
 from nightlamp.scan.pipeline import Pipeline
 from nightlamp.scan.row import Row, RowMatch, Secrets
-from nightlamp.scan.scan import scan
+from nightlamp.scan.run import scan
 from nightlamp.scan.totals import Totals
-from nightlamp.scan.walk import Item, file_item, listed, walk
+from nightlamp.scan.items import Item, file_item, listed, walk
 
 __all__ = [
     "CSV",

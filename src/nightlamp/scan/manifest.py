@@ -154,7 +154,7 @@ def format_of(path: Path) -> Format:
         raise OutputError(
             "its suffix names no format",
             where=str(path),
-            hint=f"end it in {', '.join(_SUFFIXES)}, or --format",
+            hint=f"end it in one of {', '.join(_SUFFIXES)}, or name the --format",
         )
     return form
 

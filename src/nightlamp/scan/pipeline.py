@@ -18,7 +18,7 @@ from nightlamp.examine import Workers
 from nightlamp.media import ARCHIVES, Member
 from nightlamp.scan.names import member_text
 from nightlamp.scan.row import Row, Secrets, row_of
-from nightlamp.scan.walk import Item
+from nightlamp.scan.items import Item
 from nightlamp.screening import Screener
 from nightlamp.values import Examination, Unchecked
 
@@ -53,7 +53,7 @@ class Pipeline:
     screener: Screener
     archives: bool = True
     secrets: Secrets = field(default_factory=Secrets)
-    skip: Callable[[Item], bool] = lambda item: False
+    skip: Callable[[Item], bool] = lambda _: False
     stop: Callable[[], bool] = lambda: False
     window: int = 512
     window_bytes: int = 256 << 20

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from nightlamp.scan.names import printable
-from nightlamp.scan.walk import Item
+from nightlamp.scan.items import Item
 from nightlamp.values import Action, Examination, Match, Unchecked, Verdict
 
 SCHEMA = 1

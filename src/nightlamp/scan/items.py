@@ -16,7 +16,6 @@ from typing import BinaryIO
 from nightlamp.scan.names import path_text
 from nightlamp.values import Unchecked
 
-_RUN = 100_000
 _LONGEST_PATH = 1 << 16
 _FOLDER, _FILE, _LINK, _OTHER = b"d", b"f", b"l", b"o"
 
@@ -50,25 +49,27 @@ def walk(
     follow: bool = False,
     passed_over: Counter[str] | None = None,
     leave_out: Iterable[Path] = (),
+    run: int = 100_000,
 ) -> Iterator[Item]:
     """Every file at and below ``roots``, depth first, names in byte order.
 
-    A root may be a symbolic link; below, links are not followed unless ``follow``. No folder is entered twice
-    on the way down, and with ``follow`` none twice at all, so there is no loop. What cannot be read is an item
-    with a ``problem``, never an exception.
+    A root may be a symbolic link; below, links are not followed unless ``follow``. No folder is entered
+    twice on the way down, and with ``follow`` none twice at all, so there is no loop. What cannot be read is
+    an item with a ``problem``, never an exception.
 
     Args:
         roots: files or folders, as ``os.fsdecode`` gives them.
         follow: enter links to folders, examine what links to files point to.
         passed_over: counts what is no content: ``"link"``, ``"special file"``.
         leave_out: files that are not to be examined, such as the scan's own output.
+        run: names of one folder that are sorted in memory; more are sorted on disk.
     """
     skipped = Counter[str]() if passed_over is None else passed_over
     ours = {(parent, os.fsencode(p.name)) for p in leave_out if (parent := _identity(p.parent)) is not None}
     entered: set[tuple[int, int]] = set()
     for root in roots:
         kind = _FOLDER if Path(root).is_dir() else _FILE
-        yield from _below(root, kind, follow, skipped, ours, entered)
+        yield from _below(root, kind, follow, skipped, ours, entered, run)
 
 
 def listed(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[str]:
@@ -94,6 +95,7 @@ def _below(
     skipped: Counter[str],
     ours: set[tuple[tuple[int, int], bytes]],
     entered: set[tuple[int, int]],
+    run: int,
 ) -> Iterator[Item]:
     """The items of one root; a stack instead of recursion, so that depth costs no Python frames."""
     on_the_way: list[tuple[str, tuple[int, int], Iterator[tuple[bytes, bytes]]]] = []
@@ -120,7 +122,7 @@ def _below(
             if follow:
                 entered.add(here)
             try:
-                on_the_way.append((path, here, _sorted_names(path, follow)))
+                on_the_way.append((path, here, _sorted_names(path, follow, run)))
             except OSError as error:
                 yield _unreadable(path, error)
         elif kind == _FILE:
@@ -140,7 +142,7 @@ def file_item(path: str) -> Item:
     return Item(path_text(path), status.st_size, _micros(status), path)
 
 
-def _sorted_names(folder: str, follow: bool) -> Iterator[tuple[bytes, bytes]]:
+def _sorted_names(folder: str, follow: bool, run: int) -> Iterator[tuple[bytes, bytes]]:
     """(name, kind) of everything in a folder, in byte order; a large folder is sorted on disk.
 
     Raises:
@@ -151,7 +153,7 @@ def _sorted_names(folder: str, follow: bool) -> Iterator[tuple[bytes, bytes]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             names.append(os.fsencode(entry.name) + b"\0" + _kind(entry, follow))
-            if len(names) >= _RUN:
+            if len(names) >= run:
                 runs.append(_spill(sorted(names)))
                 names.clear()
     merged = heapq.merge(*map(_records, runs), iter(sorted(names))) if runs else iter(sorted(names))
@@ -174,7 +176,7 @@ def _spill(names: list[bytes]) -> BinaryIO:
 def _records(run: BinaryIO) -> Iterator[bytes]:
     rest = b""
     with run:
-        while piece := run.read(1 << 16):
+        while piece := run.read(1 << 13):
             *whole, rest = (rest + piece).split(b"/")
             yield from whole
 

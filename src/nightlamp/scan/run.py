@@ -10,7 +10,7 @@ from nightlamp.scan.pipeline import Pipeline
 from nightlamp.scan.row import Row
 from nightlamp.scan.seen import Seen
 from nightlamp.scan.totals import Totals
-from nightlamp.scan.walk import Item
+from nightlamp.scan.items import Item
 
 
 def scan(
@@ -20,7 +20,7 @@ def scan(
     *,
     only_findings: bool = False,
     totals: Totals | None = None,
-    watch: Callable[[Sequence[Row], Totals], None] = lambda rows, totals: None,
+    watch: Callable[[Sequence[Row], Totals], None] = lambda _rows, _totals: None,
 ) -> Totals:
     """Scan ``items``; with an output that has rows already, only those that are not in it.
 
@@ -28,8 +28,8 @@ def scan(
         items: from ``walk``.
         pipeline: what examines and judges them.
         output: keeps the rows; a ``Manifest`` that was begun, a ``Stream``, or nothing.
-        only_findings: keep only rows with a match or something not checked. Continuing such an output is right
-            but saves no time, since it does not tell what else was done.
+        only_findings: keep only rows with a match or something not checked. Continuing such an output is
+            right but saves no time, since it does not tell what else was done.
         totals: counted on from here, by default from nothing.
         watch: called with each batch of rows, kept or not, and the totals so far.
 
@@ -46,9 +46,7 @@ def scan(
             seen.add(row.path, row.size, row.mtime)
             totals.add([row])
         totals.earlier = totals.items
-        fresh = replace(
-            pipeline, skip=lambda item: pipeline.skip(item) or seen.has(item.path, item.size, item.mtime)
-        )
+        fresh = replace(pipeline, skip=lambda item: seen.has(item.path, item.size, item.mtime))
         for rows in fresh.rows(items):
             totals.add(rows)
             if output:

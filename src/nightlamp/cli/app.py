@@ -1,0 +1,110 @@
+"""The command ``nightlamp`` itself: its subcommands, and what an error or an interruption means as a status."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from nightlamp import __version__
+from nightlamp.cli.bank import bank
+from nightlamp.cli.completion import completion
+from nightlamp.cli.demo import demo
+from nightlamp.cli.hash import hash_command
+from nightlamp.cli.index import index
+from nightlamp.cli.messages import NoInputError, complain
+from nightlamp.cli.scan import scan
+from nightlamp.errors import ListError, NightlampError, OutputError, SnapshotError
+
+USAGE, DATA, NO_INPUT, INTERNAL, CANNOT_WRITE, INTERRUPTED = 64, 65, 66, 70, 73, 130
+
+
+class _App(click.Group):
+    """Turns everything that can end a command into one message and a status, also under test."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        # A name that the terminal's encoding cannot say must not end a scan.
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        arguments = list(sys.argv[1:] if args is None else args)
+        status = self._status(arguments, *rest, **{**options, "standalone_mode": False})
+        if options.get("standalone_mode", True):
+            sys.exit(status)
+        return status
+
+    def _status(self, arguments: list[str], *rest: Any, **options: Any) -> int:
+        debug = "--debug" in arguments
+        try:
+            status = super().main(arguments, *rest, **options)
+            sys.stdout.flush()
+            return status if isinstance(status, int) else 0
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            return USAGE
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "nightlamp"
+            complain(error.format_message(), hint=f"{where} --help")
+            return USAGE
+        except (click.Abort, KeyboardInterrupt):
+            complain("interrupted")
+            return INTERRUPTED
+        except NightlampError as error:
+            if debug:
+                traceback.print_exc()
+            complain(error.what, where=error.where, hint=error.hint)
+            return _status_of(error)
+        except BrokenPipeError:
+            _forget_stdout()
+            return CANNOT_WRITE
+        except Exception as error:  # noqa: BLE001 (the last door: a bug becomes a message and a status)
+            if debug:
+                traceback.print_exc()
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                complain("no room to write")
+                return CANNOT_WRITE
+            complain(
+                f"an error inside Nightlamp ({type(error).__name__})",
+                hint="the same command with --debug, and report what it prints",
+            )
+            return INTERNAL
+
+
+def _status_of(error: NightlampError) -> int:
+    if isinstance(error, NoInputError):
+        return NO_INPUT
+    if isinstance(error, OutputError):
+        return CANNOT_WRITE
+    return DATA if isinstance(error, ListError | SnapshotError) else INTERNAL
+
+
+def _forget_stdout() -> None:
+    """The reader has gone: what Python still wants to flush at its end goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+@click.group(cls=_App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="nightlamp %(version)s")
+@click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
+def app(debug: bool) -> None:
+    """Match files against hash lists of known material, exactly, and say what could not be checked.
+
+    \b
+    Exit status:
+      0       nothing found
+      1       matches found
+      2       nothing found, but something could not be checked
+      64-78   it could not run: 64 usage, 65 a list or index is bad, 66 no input,
+              70 an error inside Nightlamp, 73 cannot write
+      130     interrupted
+    """
+
+
+def main() -> None:
+    """Run ``nightlamp`` with this process's arguments."""
+    app.main(prog_name="nightlamp")

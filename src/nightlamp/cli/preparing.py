@@ -1,0 +1,28 @@
+"""Says why a first start takes seconds: compiled kernels are made once after an install."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nightlamp.cli.messages import tell
+
+_PATIENCE = 1.5
+
+
+@contextmanager
+def preparing(*, quiet: bool = False) -> Iterator[None]:
+    """Around what may compile; says so on standard error if it takes longer than a moment."""
+    said = threading.Timer(
+        _PATIENCE,
+        tell,
+        ["nightlamp: preparing (code is compiled for this machine, once after an install; some seconds)"],
+    )
+    said.daemon = True
+    if not quiet:
+        said.start()
+    try:
+        yield
+    finally:
+        said.cancel()
