@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def open_index(path: str | os.PathLike[str]) -> Catalog:
-    """Open an index that ``nightlamp index build`` or ``Catalog.save`` wrote; memory-mapped, shared, read-only.
+    """Open an index that ``nightlamp index build`` or ``Catalog.save`` wrote; memory-mapped, read-only.
 
     Raises:
         SnapshotError: it is damaged, half-written or of another version. Nothing of it is used then.
@@ -54,7 +54,7 @@ def hash_file(path: str | os.PathLike[str], detail: Detail = "fast") -> Examinat
 
     Args:
         path: a regular file of any type.
-        detail: ``"full"`` decodes every JPEG at full resolution; ``"fast"`` moves PDQ by 2 bits at the median.
+        detail: ``"full"`` decodes every JPEG at full resolution; ``"fast"`` moves PDQ by a few bits.
 
     Returns:
         Digests of the whole file, PDQ of each frame in its eight orientations (``.view``), and what could not

@@ -59,4 +59,6 @@ class Screener:
 
     def _matchable(self, fingerprint: Fingerprint) -> bool:
         signal = self.signals.get(fingerprint.signal)
-        return signal is not None and (fingerprint.quality is None or fingerprint.quality >= signal.min_quality)
+        return signal is not None and (
+            fingerprint.quality is None or fingerprint.quality >= signal.min_quality
+        )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PLUGIN = '''
+PLUGIN = """
 import ctypes, os, time
 import numpy as np
 from nightlamp.signals import Signal, hex_parser
@@ -31,12 +31,12 @@ def look(frame):
     return [Fingerprint("hostile", bytes([value]))]
 
 HOSTILE = Signal("hostile", 1, "exact", hex_parser(1), bytes.hex, of_frame=look)
-'''
+"""
 
 
 @pytest.fixture
 def hostile_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Installs, for processes started from now on, a signal that crashes at 301 pixels of width, hangs at 302 …"""
+    """Installs, for processes started from now on, a signal that crashes at a width of 301, hangs at 302 …"""
     site = tmp_path / "site"
     info = site / "hostile-1.0.dist-info"
     info.mkdir(parents=True)

@@ -62,11 +62,12 @@ def test_all_digests_are_of_the_whole_file_in_one_pass(workers: Workers, tmp_pat
 )
 def test_a_decoder_that_dies_costs_its_item_an_error_and_nothing_else(width: int, why: str) -> None:
     content = picture(width)
-    with Workers(1, Limits(seconds=2, memory=1 << 30)) as pool:
+    with Workers(1, Limits(seconds=3, memory=256 << 20)) as pool:
         before, bad, after = pool.examine(picture()), pool.examine(content), pool.examine(picture())
 
         assert not [u for u in before.result().unchecked if u.what == "hostile"]
         assert ("hostile", why) in [(u.what, u.why) for u in bad.result().unchecked]
+        assert values(bad.result(), "pdq")
         assert values(bad.result(), "sha256") == [hashlib.sha256(content).digest()]
         assert after.result() == before.result()
 

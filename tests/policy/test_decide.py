@@ -18,7 +18,9 @@ def exact(bank: Bank, signal: str = "sha256") -> Match:
 
 
 def near(bank: Bank, distance: int = 12, view: str = "mirrored") -> Match:
-    return Match(Fingerprint("pdq", b"\2" * 32, view=view, quality=90), bank, "row 8", bank.category, distance)
+    return Match(
+        Fingerprint("pdq", b"\2" * 32, view=view, quality=90), bank, "row 8", bank.category, distance
+    )
 
 
 banks = st.builds(
@@ -26,7 +28,9 @@ banks = st.builds(
 )
 matches = st.lists(st.one_of(st.builds(exact, banks), st.builds(near, banks.filter(lambda b: not b.benign))))
 unchecked = st.lists(
-    st.builds(Unchecked, st.sampled_from(["pdq", "content", "photodna"]), st.sampled_from(["damaged", "timeout"]))
+    st.builds(
+        Unchecked, st.sampled_from(["pdq", "content", "photodna"]), st.sampled_from(["damaged", "timeout"])
+    )
 )
 policies = st.builds(
     Policy,

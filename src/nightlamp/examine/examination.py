@@ -86,7 +86,7 @@ def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail
                 assert signal.of_frame is not None
                 try:
                     fingerprints = signal.of_frame(frame)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001
                     # A plug-in's bug must not take the other signals along, nor its message hold content.
                     failed.setdefault(signal.name, type(error).__name__)
                     continue
@@ -104,14 +104,14 @@ def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail
     for problem in problems:
         yield Unchecked("frames", problem.code, problem.detail)
     for signal in visual:
-        quality = best.get(signal.name)
         if signal.name in failed:
             why = "out of memory" if failed[signal.name] == "MemoryError" else "signal failed"
             yield Unchecked(signal.name, why, failed[signal.name])
-        elif quality is None:
+        elif signal.name not in best:
             yield Unchecked(signal.name, "no value", "the signal gave no fingerprint for this picture")
-        elif quality < signal.min_quality:
-            yield Unchecked(signal.name, "low detail", f"quality {quality}, {signal.min_quality} is needed to match")
+        elif best[signal.name] < signal.min_quality:
+            detail = f"quality {best[signal.name]}, it takes {signal.min_quality} to match"
+            yield Unchecked(signal.name, "low detail", detail)
 
 
 def _none_seen(visual: list[Signal], error: MediaError) -> Iterator[Unchecked]:

@@ -27,14 +27,23 @@ from nightlamp.errors import ArchiveError, MediaCode, MediaError, NightlampError
 from nightlamp.examine import wire
 from nightlamp.examine.examination import Tally
 from nightlamp.media import Detail, Limits, Member
-from nightlamp.signals import installed
 from nightlamp.values import Examination, Unchecked
 
 Source = Path | bytes | bytearray | memoryview
 _START_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
 _MOST_ANSWERS = 100_000
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME")
+_PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +67,33 @@ class Workers:
         NightlampError: on entering, if no worker can be started.
     """
 
-    def __init__(self, count: int | None = None, limits: Limits | None = None, detail: Detail = "fast") -> None:
+    def __init__(
+        self, count: int | None = None, limits: Limits | None = None, detail: Detail = "fast"
+    ) -> None:
         self.count = count or os.cpu_count() or 1
         self.limits = limits or Limits()
         self.detail: Detail = detail
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._idle_unpackers: list[_Process] = []
-        self._visual = [signal.name for signal in installed().values() if signal.of_frame]
 
     def __enter__(self) -> Workers:
         # The first alone: after an install it compiles the kernels, and the others find them compiled.
         first = _Process("examine", self.limits, self.detail)
         for number in range(self.count):
             thread = threading.Thread(
-                target=self._serve, args=(first if number == 0 else None,), name=f"examine-{number}", daemon=True
+                target=self._serve,
+                args=(first if number == 0 else None,),
+                name=f"examine-{number}",
+                daemon=True,
             )
             thread.start()
             self._threads.append(thread)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
@@ -144,9 +159,9 @@ class Workers:
             except (wire.Closed, TimeoutError) as error:
                 assert process is not None
                 why, detail = process.kill(timeout=isinstance(error, TimeoutError))
+                for what in _missing(tally, process.visual):
+                    tally.add(Unchecked(what, why, detail))
                 process = None
-                for name in self._visual if tally.fingerprints else ["content"]:
-                    tally.add(Unchecked(name, why, detail))
             except NightlampError as error:
                 tally.add(Unchecked("content", "crashed", error.what))
             job.done.set_result(tally.result())
@@ -165,7 +180,7 @@ class Workers:
 
 
 class _Process:
-    """One worker process and the socket to it.
+    """One worker process and the socket to it; ``visual`` names its signals that look at frames.
 
     Raises:
         NightlampError: it did not come up.
@@ -188,8 +203,11 @@ class _Process:
             )
         try:
             wire.send(self.socket, {"limits": asdict(limits), "detail": detail})
-            if self.answer(_START_SECONDS) != ["ready"]:
-                raise wire.Closed
+            match self.answer(_START_SECONDS):
+                case ["ready", list(visual)]:
+                    self.visual = [str(name) for name in visual]
+                case _:
+                    raise wire.Closed
         except (wire.Closed, TimeoutError) as error:
             _, detail_of_death = self.kill(timeout=isinstance(error, TimeoutError))
             raise NightlampError(
@@ -243,6 +261,14 @@ class _Process:
         if status < 0:
             return "crashed", f"the worker died by {unix_signal.Signals(-status).name}"
         return "crashed", f"the worker ended with status {status}"
+
+
+def _missing(tally: Tally, visual: list[str]) -> list[str]:
+    """What a worker that died had not examined yet."""
+    seen = {fingerprint.signal for fingerprint in tally.fingerprints}
+    if not seen:
+        return ["content"]
+    return [name for name in visual if name not in seen] or ["frames"]
 
 
 def _open(path: Path) -> int:

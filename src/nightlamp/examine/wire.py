@@ -8,7 +8,6 @@ item it holds, and do no more.
 from __future__ import annotations
 
 import json
-import os
 import socket
 import struct
 from typing import Any
@@ -18,14 +17,19 @@ from nightlamp.values import Fingerprint, Unchecked
 
 _LENGTH = struct.Struct("<I")
 _MOST = 64 << 20
-_SHORT = 4096
 
 
-class Closed(Exception):
+class Closed(Exception):  # noqa: N818
     """The other side is gone, or broke the protocol."""
 
 
-def send(to: socket.socket, message: Any, *, fd: int | None = None, data: bytes | memoryview | None = None) -> None:
+def send(
+    to: socket.socket,
+    message: Any,
+    *,
+    fd: int | None = None,
+    data: bytes | bytearray | memoryview | None = None,
+) -> None:
     """Send one message, with an open file and raw bytes after it if given."""
     body = json.dumps(message, separators=(",", ":")).encode()
     packet = _LENGTH.pack(len(body)) + body
@@ -33,7 +37,6 @@ def send(to: socket.socket, message: Any, *, fd: int | None = None, data: bytes 
         if fd is None:
             to.sendall(packet)
         else:
-            assert len(packet) <= _SHORT
             socket.send_fds(to, [packet], [fd])
         if data is not None:
             to.sendall(data)
@@ -59,17 +62,14 @@ def receive(of: socket.socket) -> Any:
 
 def receive_request(of: socket.socket) -> tuple[Any, int | None]:
     """The next message and the open file that came with it; the receiver closes it."""
-    first, fds, _, _ = socket.recv_fds(of, _SHORT, 1)
+    # The descriptor comes with the message's first bytes; raw bytes may follow right after its last.
+    head, fds, _, _ = socket.recv_fds(of, _LENGTH.size, 1)
     fd = fds[0] if fds else None
-    for extra in fds[1:]:
-        os.close(extra)
-    if len(first) < _LENGTH.size:
+    if len(head) < _LENGTH.size:
+        head += receive_bytes(of, _LENGTH.size - len(head)) if head else b""
+    if len(head) < _LENGTH.size:
         raise Closed
-    (length,) = _LENGTH.unpack_from(first)
-    body = first[_LENGTH.size : _LENGTH.size + length]
-    if len(body) != length or len(first) > _LENGTH.size + length:
-        raise Closed
-    return json.loads(body), fd
+    return json.loads(receive_bytes(of, _LENGTH.unpack(head)[0])), fd
 
 
 def receive_bytes(of: socket.socket, length: int) -> bytearray:

@@ -15,9 +15,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, BinaryIO, get_args
+from typing import Any, BinaryIO
 
-from nightlamp.errors import ArchiveCode, ArchiveError
+from nightlamp.errors import ArchiveError
 from nightlamp.examine import wire
 from nightlamp.examine.examination import Shape, examine, steps
 from nightlamp.media import Limits
@@ -36,7 +36,7 @@ def main() -> None:
     if sys.argv[2] == "examine":
         warm_up()
     confine(limits)
-    wire.send(pool, ["ready"])
+    wire.send(pool, ["ready", [signal.name for signal in installed().values() if signal.of_frame]])
     while True:
         try:
             request, fd = wire.receive_request(pool)
@@ -136,8 +136,6 @@ def _guarded(unpacked: Iterator[Any], seconds: float) -> Iterator[tuple[str, byt
             return
         yield member.name, member.data or b"", member.error
 
-
-ARCHIVE_CODES = frozenset(get_args(ArchiveCode))
 
 if __name__ == "__main__":
     main()

@@ -39,8 +39,8 @@ def decide(matches: Sequence[Match], unchecked: Sequence[Unchecked], policy: Pol
     """The verdict on one item.
 
     A match in a benign bank (equal digests only) makes the item a *known file*: then nothing that could not
-    be examined matters, and a perceptual match alone leads to ``review`` at most. An equal digest in any other
-    bank outweighs it.
+    be examined matters, and a perceptual match alone leads to ``review`` at most. An equal digest in any
+    other bank outweighs it.
 
     Args:
         matches: of all banks, benign ones too, any order.
@@ -55,7 +55,9 @@ def decide(matches: Sequence[Match], unchecked: Sequence[Unchecked], policy: Pol
     strongest: Counter[tuple[Action, str]] = Counter()
     for match in hits:
         strongest[_consequence(match, policy, known=bool(known)), _told(match)] += 1
-    for (consequence, told), count in sorted(strongest.items(), key=lambda kv: (-_SEVERITY[kv[0][0]], kv[0][1])):
+    for (consequence, told), count in sorted(
+        strongest.items(), key=lambda kv: (-_SEVERITY[kv[0][0]], kv[0][1])
+    ):
         action = max(action, consequence, key=_SEVERITY.__getitem__)
         reasons.append(told if count == 1 else f"{told} ({count} times)")
 
