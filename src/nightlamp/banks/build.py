@@ -108,7 +108,7 @@ def _read(
             progress(path, reading.rows)
     if reading.bad and not reading.entries and not reading.ignored:
         raise ListError(
-            f"none of its {reading.rows:,} rows could be read, the first for this: {reading.bad_rows[0].reason}",
+            f"none of its {reading.rows:,} rows could be read; the first: {reading.bad_rows[0].reason}",
             where=str(path),
             hint="is it a hash list? Look at it with: nightlamp bank inspect",
         )

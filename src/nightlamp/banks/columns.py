@@ -1,4 +1,4 @@
-"""What is known of entries besides their values, as columns: ten million entries are a few arrays, not objects."""
+"""What is known of entries besides their values, as columns: ten million of them are a few arrays."""
 
 from __future__ import annotations
 

@@ -50,9 +50,8 @@ def read_json(path: Path, options: ListOptions, signals: Collection[str]) -> Ite
         ListError: damaged JSON, or nesting or strings beyond all reason.
     """
     reader = _Objects(path, options, signals)
-    piece, row = Piece(), 0
-    for found in objects(path, lambda prefix: prefix == "item" or prefix.endswith(".item")):
-        row += 1
+    piece = Piece()
+    for row, found in enumerate(objects(path, lambda prefix: prefix.endswith("item")), 1):
         piece.read += 1
         reader.take(piece, row, found)
         if piece.read == PER_PIECE:
@@ -137,7 +136,7 @@ def objects(
 
     Args:
         path: the document.
-        wanted: of an ``ijson`` prefix, e.g. ``value.item``; asked only outside of objects that are being read.
+        wanted: of an ``ijson`` prefix, e.g. ``value.item``; asked only outside of objects that are read.
         keep: keys that are held, at every depth within an object; all if ``None``.
         into: if an object has an array under this key, that array's objects are wanted instead of it.
 

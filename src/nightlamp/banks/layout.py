@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nightlamp.banks.names import BARE, column_word, is_hex, known_signal, signal_name
@@ -14,6 +14,7 @@ from nightlamp.errors import ListError
 
 _NOTHING = {"", "null", "none", "nan", "-", "n/a"}  # how exporters write an empty cell
 _WORDS = ("value", "signal", "id", "category", "quality")
+_NAMES_KEPT = 100
 Categorise = Callable[[str], str]
 
 
@@ -23,11 +24,15 @@ class Ignored(Exception):  # noqa: N818 - not an error: the row is fine, but no 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Column numbers from 0. ``signals``: wide form; ``value`` (and ``kind``): long form, or bare hashes."""
+    """Column numbers from 0. ``signals``: wide form; ``value`` (and ``kind``): long form, or bare hashes.
+
+    ``weak_kind``: the kind's column may speak of something else, and counts only where it names a signal.
+    """
 
     signals: tuple[tuple[str, int], ...] = ()
     value: int | None = None
     kind: int | None = None
+    weak_kind: bool = False
     entry_id: int | None = None
     category: int | None = None
     quality: int | None = None
@@ -67,8 +72,10 @@ def layout_of(names: Sequence[str], options: ListOptions, signals: Collection[st
         elif column_is is not None:
             found.setdefault(column_is, at)
     value = found.get("value")
-    kind = found.get("signal") if value is not None else None
-    return Layout(tuple(wide), value, kind, found.get("id"), found.get("category"), found.get("quality"))
+    weak = "signal" not in found
+    kind = found.get("type" if weak else "signal") if value is not None else None
+    others = (found.get(word) for word in ("id", "category", "quality"))
+    return Layout(tuple(wide), value, kind, weak, *others)
 
 
 def categoriser(profile: Profile | None) -> Categorise:
@@ -115,6 +122,7 @@ class RowReader:
     options: ListOptions
     signals: Collection[str]
     categorise: Categorise
+    _names: dict[str, str | None] = field(default_factory=dict)  # what cells of long form call signals
 
     def take(self, piece: Piece, row: int, layout: Layout, cells: Sequence[str]) -> None:
         """Read one row; ``cells`` has at least as many columns as the layout reads."""
@@ -146,11 +154,18 @@ class RowReader:
 
     def _signal(self, layout: Layout, cells: Sequence[str]) -> str:
         assert layout.value is not None
-        if layout.kind is not None and cells[layout.kind].lower() not in _NOTHING:
-            name = signal_name(cells[layout.kind], self.signals)
-            if name is None:
+        cell = "" if layout.kind is None else cells[layout.kind]
+        if cell.lower() not in _NOTHING:
+            if cell not in self._names:
+                if len(self._names) == _NAMES_KEPT:
+                    self._names.clear()
+                name_of = known_signal if layout.weak_kind else signal_name
+                self._names[cell] = name_of(cell, self.signals)
+            name = self._names[cell]
+            if name is not None:
+                return name
+            if not layout.weak_kind:
                 raise ValueError("not the name of a signal")
-            return name
         return bare_signal(cells[layout.value], self.options, self.path)
 
 

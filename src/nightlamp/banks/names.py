@@ -16,10 +16,11 @@ _SIGNALS = {
 }
 _COLUMNS = {
     "value": "value hash hashvalue signalvalue indicator fingerprint hashdigest digest",
-    "signal": "signal signaltype hashtype type algorithm hashname hashalgorithm indicatortype signalname",
+    "signal": "signal signaltype hashtype algorithm hashname hashalgorithm indicatortype signalname",
     "id": "id entryid uuid guid mediaid hashid contentid descriptorid recordid",
     "category": "category cat class classification label grade",
     "quality": "quality pdqquality hashquality",
+    "type": "type",  # of the signal, or of something else altogether
 }
 _SIGNAL_OF = {alias: name for name, aliases in _SIGNALS.items() for alias in aliases.split()}
 _COLUMN_OF = {alias: word for word, aliases in _COLUMNS.items() for alias in aliases.split()}
@@ -50,7 +51,7 @@ def signal_name(text: str, signals: Iterable[str]) -> str | None:
 
 
 def column_word(header: str) -> str | None:
-    """``value``, ``signal``, ``id``, ``category`` or ``quality`` for a column of that header, else ``None``."""
+    """``value``, ``signal``, ``id``, ``category`` or ``quality``, ``type`` by a column's header, else ``None``."""
     return _COLUMN_OF.get(squash(header))
 
 

@@ -26,7 +26,7 @@ def read_nsrl_text(path: Path, options: ListOptions, signals: Collection[str]) -
     yield from read_table(path, options, signals, lenient=True)
 
 
-def read_nsrl_sqlite(path: Path, options: ListOptions, signals: Collection[str]) -> Iterator[Piece]:
+def read_nsrl_sqlite(path: Path, _options: ListOptions, _signals: Collection[str]) -> Iterator[Piece]:
     """Pieces of an NSRL v3 database, read-only; rows are counted by record.
 
     Raises:
@@ -78,7 +78,7 @@ def _piece(first: int, rows: list[tuple[object, ...]], columns: list[str]) -> Pi
     piece = Piece(read=len(rows))
     for signal, column in zip(columns, zip(*rows, strict=True), strict=True):
         if all(isinstance(value, str) and value for value in column):
-            piece.cells[signal] = Cells(range(first, first + len(rows)), list(column))  # type: ignore[arg-type]
+            piece.cells[signal] = Cells(range(first, first + len(rows)), list(column))
             continue
         for row, value in enumerate(column, first):
             if isinstance(value, str) and value:

@@ -67,7 +67,7 @@ def _one(
 
 
 def _split(line: str, signals: Collection[str]) -> tuple[str, str] | None:
-    """Signal and value of a line that names its signal; a name that we do not know must stand before a blank."""
+    """Signal and value of a line that names its signal; an unknown name must stand before a blank."""
     found = _PREFIX.fullmatch(line)
     if found is None:
         return None

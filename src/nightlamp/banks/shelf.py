@@ -61,7 +61,7 @@ def shelf_of_values(signal: Signal, columns: Columns, values: np.ndarray) -> She
 
 
 def shelf_of_texts(name: str, columns: Columns, texts: Pool, signal: Signal | None) -> Shelf:
-    """The shelf of texts that could not be parsed when they were read; they are now, if ``signal`` is there."""
+    """The shelf of texts that nobody could parse when they were read; now, if ``signal`` is there."""
     if signal is None:
         return Shelf(name, columns, None, None, {}, texts=texts)
     numbers: list[int] = []

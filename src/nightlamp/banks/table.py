@@ -1,4 +1,4 @@
-"""CSV and its kin: wide form (a column per signal) or long form (a column of hashes, one of their signals)."""
+"""CSV and its kin: wide form (a column per signal) or long form (a column of hashes, one of signals)."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _layout(
         layout = layout_of(numbers, options, ())
         missing = wanted - set(numbers)
         if not layout:
-            layout = _without_header(rows, layout, options, signals)
+            layout = _without_header(rows, layout, signals)
     if missing:
         names = ", ".join(repr(name) for name in sorted(missing))
         raise ListError(f"no column {names}", where=str(path), hint="check the mapping of columns")
@@ -122,9 +122,7 @@ def _layout(
     return layout, header
 
 
-def _without_header(
-    rows: list[list[str]], layout: Layout, options: ListOptions, signals: Collection[str]
-) -> Layout:
+def _without_header(rows: list[list[str]], layout: Layout, signals: Collection[str]) -> Layout:
     """Columns by what stands in them: names of signals beside hashes, or hashes alone."""
     width = len(rows[0])
     full = [[cell.strip() for cell in row] for row in rows if len(row) == width]
@@ -135,16 +133,19 @@ def _without_header(
         for at, cells in enumerate(columns)
         if at not in hashes and all(known_signal(c, signals) for c in cells)
     ]
+    wide: tuple[tuple[str, int], ...] = ()
+    kind: int | None = None
+    value: int | None = None
     if kinds and hashes:
-        kind, value, wide = kinds[0], hashes[0], ()
+        kind, value = kinds[0], hashes[0]
     elif len(hashes) == 1:
-        kind, value, wide = None, hashes[0], ()
+        value = hashes[0]
     else:
         sizes = {at: Counter(map(len, columns[at])).most_common(1)[0][0] for at in hashes}
         if not all(size in BARE for size in sizes.values()):
             return layout  # several columns, not all of them plain to see: the mapping must say
-        kind, value, wide = None, None, tuple((BARE[size], at) for at, size in sizes.items())
-    return Layout(wide, value, kind, layout.entry_id, layout.category, layout.quality)
+        wide = tuple((BARE[size], at) for at, size in sizes.items())
+    return Layout(wide, value, kind, False, layout.entry_id, layout.category, layout.quality)
 
 
 Records = tuple[Sequence[int], list[list[str]], list[BadRow]]
@@ -191,7 +192,7 @@ def _decode_all(
 def _one_by_one(
     lines: list[tuple[int, str]], delimiter: str, bad: list[BadRow], last: bool = False
 ) -> tuple[list[int], list[list[str]], list[tuple[int, str]]]:
-    """Records that may span lines. A quote that never closes costs its own line only, not the rest of the list."""
+    """Records that may span lines. A quote that never closes costs its own line, not the rest of the list."""
     numbers: list[int] = []
     rows: list[list[str]] = []
     at = 0

@@ -75,7 +75,7 @@ def _one(piece: Piece, row: int, media: object, categorise: Categorise, signals:
 
 
 def _hashes(media: dict[str, Any], signals: Collection[str]) -> Iterator[tuple[str | None, str]]:
-    """Signal and text of every hash; hexadecimal in lower case, so that the same one twice is seen as such."""
+    """Signal and text of every hash; hexadecimal in lower case, so that repeats are seen as such."""
     files = media.get("MediaFiles")
     for holder in (media, *(files if isinstance(files, list) else ())):
         if not isinstance(holder, dict):

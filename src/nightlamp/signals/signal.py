@@ -69,9 +69,12 @@ def hex_parser(size: int) -> Callable[[str], bytes]:
         if len(text) != 2 * size:
             raise ValueError(f"{len(text)} characters instead of {2 * size} hexadecimal digits")
         try:
-            return bytes.fromhex(text)
+            value = bytes.fromhex(text)
         except ValueError:
             raise ValueError("not hexadecimal") from None
+        if len(value) != size:  # ``fromhex`` passes over blanks
+            raise ValueError("not hexadecimal")
+        return value
 
     return parse
 
