@@ -81,7 +81,8 @@ class Book:
         self.pixels = pixels
         self.picture = self._open()
         self.size = self.picture.size
-        self.orientation = orientation_of(self.picture)
+        # Pillow turns a TIFF upright itself, and says its upright size from the start.
+        self.orientation = 1 if media_type == "image/tiff" else orientation_of(self.picture)
 
     def page(self, number: int, detail: Detail, *, colour: bool = False, lenient: bool = False) -> Page:
         """Decode a page.

@@ -26,7 +26,7 @@ NOTICEABLE = 4.0
 MANAGED = 8.0
 """The same for colour management: common profiles (Display P3, Adobe RGB) stay below it."""
 BORDER_TOLERANCE = 10
-"""Levels by which a border may vary: JPEG's ringing, not a picture."""
+"""Levels by which a border may vary, by noise or compression."""
 PROFILE_BYTES = 4 << 20
 """Larger ICC profiles are not read; the largest in common use are about 2 MiB."""
 
@@ -123,8 +123,16 @@ def _uniform_run(rows: np.ndarray) -> int:
         block = rows[start : start + 64]
         broken = (block.min(axis=1) < low) | (block.max(axis=1) > high)
         if broken.any():
-            return start + int(broken.argmax())
+            run = start + int(broken.argmax())
+            return run + _ringing(rows[run : run + 8], level) if run else 0
     return 0
+
+
+def _ringing(rows: np.ndarray, level: int) -> int:
+    """How many of the (at most 8) rows after a border are its last JPEG block, which rings at the edge."""
+    away = np.abs(rows.astype(np.int16) - level).mean(axis=1)
+    inside = away > 2 * BORDER_TOLERANCE
+    return int(inside.argmax()) if inside.any() else 0
 
 
 @lru_cache(maxsize=16)
