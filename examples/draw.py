@@ -1,4 +1,4 @@
-"""Draw examples/pictures/ and examples/known.csv anew: harmless landscapes, the same as in `nightlamp demo`."""
+"""Draw examples/pictures/ and examples/known.csv anew: harmless landscapes, as in `nightlamp demo`."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import subprocess
 import tracemalloc
 from collections import Counter
 from pathlib import Path
@@ -136,7 +137,9 @@ def test_a_large_folder_is_sorted_in_flat_memory(tmp_path: Path) -> None:
     for run in (500, 100_000):
         tracemalloc.start()
         items = walk([os.fspath(tmp_path)], run=run)
-        in_order = all(item.path == f"{tmp_path}/{name}" for item, name in zip(items, sorted(names), strict=True))
+        in_order = all(
+            item.path == f"{tmp_path}/{name}" for item, name in zip(items, sorted(names), strict=True)
+        )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert in_order
@@ -152,7 +155,13 @@ def test_depth_costs_no_recursion(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     Path("deep").touch()
     monkeypatch.chdir(tmp_path)
 
-    assert [len(path) for path in _paths(Path("d"))] == [1_200 * 2 + 4]
+    try:
+        lengths = [len(path) for path in _paths(Path("d"))]
+    finally:
+        # pytest's own clean-up recurses.
+        subprocess.run(["rm", "-rf", "d"], check=True)
+
+    assert lengths == [1_200 * 2 + 4]
 
 
 @pytest.mark.parametrize(

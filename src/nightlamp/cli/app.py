@@ -1,4 +1,4 @@
-"""The command ``nightlamp`` itself: its subcommands, and what an error or an interruption means as a status."""
+"""The command ``nightlamp`` itself: its subcommands, and which exit status an error means."""
 
 from __future__ import annotations
 
@@ -103,6 +103,10 @@ def app(debug: bool) -> None:
               70 an error inside Nightlamp, 73 cannot write
       130     interrupted
     """
+
+
+for command in (scan, hash_command, bank, index, demo, completion):
+    app.add_command(command)
 
 
 def main() -> None:

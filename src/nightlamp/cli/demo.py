@@ -20,7 +20,9 @@ _WENT_WRONG = 70
 
 
 @click.command()
-@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Draw into this folder and leave it.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), metavar="DIR", help="Draw into this folder and leave it."
+)
 def demo(keep: Path | None) -> None:
     """Draw harmless pictures, make a hash list of some, alter them, scan, and explain what comes out.
 
@@ -32,7 +34,9 @@ def demo(keep: Path | None) -> None:
         raise NoInputError("the folder is not empty", where=os.fspath(keep), hint="a new folder")
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nightlamp-demo-")))
-        click.echo(f"Drawing landscapes with houses and trees into {folder}/pictures, and listing four of them")
+        click.echo(
+            f"Drawing landscapes with houses and trees into {folder}/pictures, and listing four of them"
+        )
         click.echo(f"in {folder}/known.csv, as a hotline would: hashes only, no pictures.\n")
         with preparing():
             make_example(folder)

@@ -1,4 +1,4 @@
-"""A folder of drawn pictures and a hash list of some of them: what ``nightlamp demo`` and ``examples/`` show."""
+"""A folder of drawn pictures and a hash list of some: what ``nightlamp demo`` and ``examples/`` show."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ PIECES = (
     Piece("album.zip!/brighter.jpg", "a brighter copy of known picture 4, in an archive", "block", _PDQ),
     Piece("album.zip!/new.jpg", "a picture that nobody has listed, in an archive", "allow"),
     Piece("album.zip", "the archive itself", "allow"),
-    Piece("damaged.jpg", "known picture 1 with its data torn off: no picture is left", "review", unchecked=_PDQ),
+    Piece(
+        "damaged.jpg", "known picture 1 with its data torn off: no picture is left", "review", unchecked=_PDQ
+    ),
     Piece("exact.jpg", "known picture 1, byte for byte", "block", _BOTH),
     Piece("featureless.png", "one colour all over: PDQ has nothing to hold on to", "review", unchecked=_PDQ),
     Piece("mirrored.jpg", "known picture 2, mirrored and recompressed", "block", _PDQ),
@@ -77,7 +79,10 @@ def _files() -> Iterator[tuple[str, bytes]]:
     yield "featureless.png", plain.getvalue()
     yield "new.jpg", jpeg(landscape(11, 400, 300))
     yield "notes.txt", b"Pictures drawn by nightlamp: houses, hills and trees that do not exist.\n"
-    yield "album.zip", _zip({"brighter.jpg": altered(fourth, "brighter"), "new.jpg": jpeg(landscape(12, 400, 300))})
+    yield (
+        "album.zip",
+        _zip({"brighter.jpg": altered(fourth, "brighter"), "new.jpg": jpeg(landscape(12, 400, 300))}),
+    )
 
 
 def _zip(members: dict[str, bytes]) -> bytes:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file, on one line each.")
 @click.option(
-    "--views", is_flag=True, help="Print the fingerprints of all views (mirrored, rotated …), not as is alone."
+    "--views",
+    is_flag=True,
+    help="Print the fingerprints of all views (mirrored, rotated …), not as is alone.",
 )
 @limit_options
 def hash_command(files: tuple[str, ...], as_json: bool, views: bool, detail: Detail, **limits: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is said to a person: messages on standard error, tables, sizes; never anything a terminal would obey."""
+"""What is said to a person: messages, tables, sizes; never anything that a terminal would obey."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
-class Size(click.ParamType):
+class Size(click.ParamType):  # type: ignore[type-arg]
     """Bytes, with a unit: ``512M``, ``2G``."""
 
     name = "size"
@@ -30,7 +30,7 @@ class Size(click.ParamType):
         return int(found[1]) * _UNITS[found[2]]
 
 
-class Columns(click.ParamType):
+class Columns(click.ParamType):  # type: ignore[type-arg]
     """``pdq=hash_col,id=uuid`` → a mapping."""
 
     name = "word=column,…"
@@ -98,7 +98,7 @@ def list_options(command: Command) -> Command:
                 "--columns",
                 type=Columns(),
                 metavar="WORD=COLUMN,…",
-                help="Which column (or JSON key) is what: any signal's name, value, signal, id, category, quality.",
+                help="Which column (or key) is what: a signal's name, value, signal, id, category, quality.",
             ),
             click.option("--signal", metavar="NAME", help="The signal of bare hashes."),
             click.option(
@@ -107,7 +107,9 @@ def list_options(command: Command) -> Command:
                 help="plain, csv, jsonl, json, vics, nsrl or nsrl-sqlite; sniffed by default.",
             ),
             click.option(
-                "--profile", metavar="NAME", help="What category numbers mean: us, uk, canada. VICS needs one."
+                "--profile",
+                metavar="NAME",
+                help="What category numbers mean: us, uk or canada.",
             ),
             click.option("--delimiter", metavar="CHAR", help="Of a CSV list; sniffed by default."),
             click.option("--strict", is_flag=True, help="Refuse a list that has bad rows."),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
+    from PIL.ImageDraw import ImageDraw
 
 
 def landscape(seed: int, width: int = 480, height: int = 360) -> Image.Image:
@@ -61,38 +62,42 @@ def _colour(dice: np.random.Generator, low: int, high: int) -> tuple[int, int, i
     return r, g, b
 
 
-def _hills(draw: object, dice: np.random.Generator, width: int, height: int, base: float, shade: float) -> None:
+def _hills(
+    draw: ImageDraw, dice: np.random.Generator, width: int, height: int, base: float, shade: float
+) -> None:
     import numpy as np
 
     x = np.linspace(0, width, 60)
-    waves = sum(
-        dice.uniform(4, 26) / n * np.sin(x / width * np.pi * n * dice.uniform(1, 3) + dice.uniform(0, 7))
-        for n in (1, 2, 4)
-    )
+    waves = np.zeros_like(x)
+    for n in (1, 2, 4):
+        height_of, length, start = dice.uniform(4, 26) / n, n * dice.uniform(1, 3), dice.uniform(0, 7)
+        waves += height_of * np.sin(x / width * np.pi * length + start)
     line = [(float(px), float(base + py * height / 360)) for px, py in zip(x, waves, strict=True)]
     r, g, b = _colour(dice, 40, 220)
-    draw.polygon(  # type: ignore[attr-defined]
-        [*line, (width, height), (0, height)], fill=(int(r * shade), int(g * shade), int(b * shade))
-    )
+    draw.polygon([*line, (width, height), (0, height)], fill=(int(r * shade), int(g * shade), int(b * shade)))
 
 
-def _tree(draw: object, dice: np.random.Generator, at: tuple[float, float], size: float) -> None:
+def _tree(draw: ImageDraw, dice: np.random.Generator, at: tuple[float, float], size: float) -> None:
     x, y = at
-    draw.rectangle((x - size * 0.07, y - size * 0.3, x + size * 0.07, y), fill=_colour(dice, 40, 100))  # type: ignore[attr-defined]
+    draw.rectangle((x - size * 0.07, y - size * 0.3, x + size * 0.07, y), fill=_colour(dice, 40, 100))
     leaves = _colour(dice, 20, 140)
     for part in range(3):
         low, half = y - size * (0.25 + 0.25 * part), size * (0.42 - 0.1 * part)
-        draw.polygon([(x - half, low), (x + half, low), (x, low - size * 0.45)], fill=leaves)  # type: ignore[attr-defined]
+        draw.polygon([(x - half, low), (x + half, low), (x, low - size * 0.45)], fill=leaves)
 
 
-def _house(draw: object, dice: np.random.Generator, at: tuple[float, float], size: float) -> None:
+def _house(draw: ImageDraw, dice: np.random.Generator, at: tuple[float, float], size: float) -> None:
     x, y = at
-    draw.rectangle((x, y - size * 0.6, x + size, y), fill=_colour(dice, 120, 250))  # type: ignore[attr-defined]
-    roof = [(x - size * 0.1, y - size * 0.6), (x + size * 1.1, y - size * 0.6), (x + size / 2, y - size * 1.1)]
-    draw.polygon(roof, fill=_colour(dice, 60, 160))  # type: ignore[attr-defined]
+    draw.rectangle((x, y - size * 0.6, x + size, y), fill=_colour(dice, 120, 250))
+    roof = [
+        (x - size * 0.1, y - size * 0.6),
+        (x + size * 1.1, y - size * 0.6),
+        (x + size / 2, y - size * 1.1),
+    ]
+    draw.polygon(roof, fill=_colour(dice, 60, 160))
     for column in (0.2, 0.6):
         window = (x + size * column, y - size * 0.45, x + size * (column + 0.2), y - size * 0.2)
-        draw.rectangle(window, fill=_colour(dice, 0, 80))  # type: ignore[attr-defined]
+        draw.rectangle(window, fill=_colour(dice, 0, 80))
 
 
 def _resized(picture: Image.Image) -> Image.Image:

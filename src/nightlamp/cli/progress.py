@@ -14,6 +14,7 @@ import click
 
 from nightlamp.cli.messages import size_text, tell, time_text
 from nightlamp.scan import Totals, walk
+
 if TYPE_CHECKING:
     from rich.console import Console
 

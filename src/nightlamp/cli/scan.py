@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,10 @@ from nightlamp.cli.options import bank_options, limit_options, limits_of, list_o
 from nightlamp.cli.preparing import preparing
 
 if TYPE_CHECKING:
-    from nightlamp.scan import Format, Manifest, Output, Row, Stream, Totals
+    from nightlamp.banks import Catalog
+    from nightlamp.cli.progress import Progress
+    from nightlamp.examine import Workers
+    from nightlamp.scan import Format, Manifest, Row, Stream, Totals
     from nightlamp.screening import Screener
 
 _INTERRUPTED = 130
@@ -43,7 +45,9 @@ _INTERRUPTED = 130
     "neither verdicts nor the exit status. May be repeated.",
 )
 @limit_options
-@click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]")
+@click.option(
+    "--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]"
+)
 @click.option("--archives/--no-archives", default=True, help="Look into zip, tar and 7z.  [default: yes]")
 @click.option("--follow-symlinks", is_flag=True, help="Follow symbolic links below the PATHs too.")
 @click.option("-0", "--null", is_flag=True, help="Paths on standard input end in NUL, not in a newline.")
@@ -66,9 +70,13 @@ _INTERRUPTED = 130
     "else findings]",
 )
 @click.option("--with-hashes", is_flag=True, help="Write the fingerprints that matched. They are secrets.")
-@click.option("--with-entry-ids", is_flag=True, help="Write the lists' ids of what matched. They are secrets.")
+@click.option(
+    "--with-entry-ids", is_flag=True, help="Write the lists' ids of what matched. They are secrets."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary, no findings on the terminal.")
-@click.option("-v", "--verbose", is_flag=True, help="Without a terminal, say a line of progress now and then.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Without a terminal, say a line of progress now and then."
+)
 def scan(paths: tuple[str, ...], **given: Any) -> None:
     """Match files, folders and archives against hash lists.
 
@@ -95,8 +103,9 @@ def scan(paths: tuple[str, ...], **given: Any) -> None:
     workers = Workers(given["workers"], limits_of(given), given["detail"])
     with ExitStack() as stack:
         with preparing(quiet=quiet):
-            screener = _screener(given)
-            output = _output(paths, given, screener, workers)
+            catalogs = open_banks(given)
+            screener = _screener(given, catalogs)
+            output = _output(paths, given, screener, workers, describe(catalogs))
             stack.enter_context(workers)
         interruption = stack.enter_context(Interruption())
         progress = stack.enter_context(Progress(bar=False if quiet else None, lines=given["verbose"]))
@@ -121,7 +130,9 @@ def scan(paths: tuple[str, ...], **given: Any) -> None:
     if not quiet:
         show_summary(totals, progress.seconds)
     if interruption.asked():
-        tell("nightlamp: interrupted" + ("; go on with --resume" if given["output"] not in (None, "-") else ""))
+        tell(
+            "nightlamp: interrupted" + ("; go on with --resume" if given["output"] not in (None, "-") else "")
+        )
         raise click.exceptions.Exit(_INTERRUPTED)
     raise click.exceptions.Exit(totals.status)
 
@@ -142,16 +153,16 @@ def _check(paths: Sequence[str], given: dict[str, Any]) -> None:
             raise NoInputError("no such file or folder", where=path)
 
 
-def _screener(given: dict[str, Any]) -> Screener:
+def _screener(given: dict[str, Any], catalogs: Sequence[Catalog]) -> Screener:
     from nightlamp.policy import Policy
     from nightlamp.screening import Screener
 
     radius = {} if given["radius"] is None else {"pdq": given["radius"]}
-    return Screener(open_banks(given), Policy(without=frozenset(given["without"])), radius)
+    return Screener(catalogs, Policy(without=frozenset(given["without"])), radius)
 
 
 def _output(
-    paths: Sequence[str], given: dict[str, Any], screener: Screener, workers: Any
+    paths: Sequence[str], given: dict[str, Any], screener: Screener, workers: Workers, banks: Any
 ) -> Manifest | Stream | None:
     from nightlamp.scan import CSV, JSONL, Manifest, Stream, format_of
 
@@ -163,13 +174,16 @@ def _output(
     form: Format = given["form"] or format_of(path)
     settings = {
         "paths": [os.fsencode(p).decode("utf-8", "backslashreplace") for p in paths],
-        **{key: given[key] for key in ("archives", "follow_symlinks", "with_hashes", "with_entry_ids", "detail")},
+        **{
+            key: given[key]
+            for key in ("archives", "follow_symlinks", "with_hashes", "with_entry_ids", "detail")
+        },
         "only_findings": given["everything"] is False,
         "limits": asdict(workers.limits),
         "radius": dict(screener.radius),
         "policy": {**asdict(screener.policy), "without": sorted(screener.policy.without)},
         "signals": sorted(screener.signals),
-        "banks": describe(screener.catalogs),
+        "banks": banks,
     }
     manifest = Manifest(path, form, settings)
     manifest.begin(resume=given["resume"], overwrite=given["overwrite"])
@@ -187,11 +201,13 @@ def _roots(paths: Sequence[str], *, null: bool) -> Iterator[str]:
             yield from listed(sys.stdin.buffer, separator=b"\0" if null else b"\n")
         except ValueError as error:
             raise NoInputError(
-                f"this is no list of paths ({error})", where="standard input", hint="-0 for paths that end in NUL"
+                f"this is no list of paths ({error})",
+                where="standard input",
+                hint="-0 for paths that end in NUL",
             ) from error
 
 
-def _text(progress: Any, *, everything: bool) -> Any:
+def _text(progress: Progress, *, everything: bool) -> Callable[[Sequence[Row], Totals], None]:
     """Findings as lines on standard output, for people."""
 
     def show(rows: Sequence[Row], totals: Totals) -> None:

@@ -6,6 +6,7 @@ its own: ``examine``, ``screening`` and ``policy`` decide.
 """
 
 from nightlamp.scan.disk import Disk
+from nightlamp.scan.items import Item, file_item, listed, walk
 from nightlamp.scan.lines import CSV, JSONL, Lines, Stream
 from nightlamp.scan.manifest import FORMATS, Format, Manifest, Output, format_of
 from nightlamp.scan.names import member_text, path_parts, path_text, printable
@@ -14,7 +15,6 @@ from nightlamp.scan.pipeline import Pipeline
 from nightlamp.scan.row import Row, RowMatch, Secrets
 from nightlamp.scan.run import scan
 from nightlamp.scan.totals import Totals
-from nightlamp.scan.items import Item, file_item, listed, walk
 
 __all__ = [
     "CSV",

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 from nightlamp.errors import OutputError
 from nightlamp.scan.disk import Disk
@@ -157,7 +158,7 @@ class Lines:
 class Stream:
     """Lines to a stream such as standard output: nothing to continue, nothing to sync."""
 
-    def __init__(self, stream: io.BufferedIOBase, form: LineFormat) -> None:
+    def __init__(self, stream: BinaryIO, form: LineFormat) -> None:
         self._stream = stream
         self._form = form
 

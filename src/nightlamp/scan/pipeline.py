@@ -16,9 +16,9 @@ from pathlib import Path
 
 from nightlamp.examine import Workers
 from nightlamp.media import ARCHIVES, Member
+from nightlamp.scan.items import Item
 from nightlamp.scan.names import member_text
 from nightlamp.scan.row import Row, Secrets, row_of
-from nightlamp.scan.items import Item
 from nightlamp.screening import Screener
 from nightlamp.values import Examination, Unchecked
 
@@ -122,9 +122,11 @@ class Pipeline:
         if not future.done():
             yield None
         examination = future.result()
-        if self.archives and examination.media_type in ARCHIVES:
+        if examination.media_type in ARCHIVES:
             limits = self.workers.limits
-            if item.depth >= limits.archive_depth:
+            if not self.archives:
+                problems = [_not_unpacked("not unpacked", "archives are not looked into")]
+            elif item.depth >= limits.archive_depth:
                 problems = [_not_unpacked("too deep", f"an archive in {item.depth} archives")]
             else:
                 problems = []

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
-from nightlamp.scan.names import printable
 from nightlamp.scan.items import Item
+from nightlamp.scan.names import printable
 from nightlamp.values import Action, Examination, Match, Unchecked, Verdict
 
 SCHEMA = 1

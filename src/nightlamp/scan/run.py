@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from nightlamp.scan.items import Item
 from nightlamp.scan.manifest import Manifest, Output
 from nightlamp.scan.pipeline import Pipeline
 from nightlamp.scan.row import Row
 from nightlamp.scan.seen import Seen
 from nightlamp.scan.totals import Totals
-from nightlamp.scan.items import Item
 
 
 def scan(
