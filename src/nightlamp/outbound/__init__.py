@@ -1,0 +1,1 @@
+"""Requests that leave the service, to addresses that somebody else chose."""
