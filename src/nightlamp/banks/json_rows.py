@@ -136,7 +136,7 @@ def objects(
 
     Args:
         path: the document.
-        wanted: of an ``ijson`` prefix, e.g. ``value.item``; asked only outside of objects that are read.
+        wanted: of a place, e.g. ``value.item``; asked only outside of objects that are read.
         keep: keys that are held, at every depth within an object; all if ``None``.
         into: if an object has an array under this key, that array's objects are wanted instead of it.
 
@@ -145,57 +145,55 @@ def objects(
     """
     import ijson
 
-    row = depth = members = 0
-    stack: list[Any] = []  # the containers being built, outermost first; None for one that is not kept
-    keys: list[str] = []  # the key that each of them has reached
+    row = members = 0
+    names: list[str] = []  # where we are: "item" for each open array, the key reached for each open object
+    stack: list[Any] = []  # those of them that are being built; None for one that is not kept
 
     def put(value: object) -> bool:
         nonlocal members
         parent = stack[-1]
-        if parent is None or (isinstance(parent, dict) and keep is not None and keys[-1] not in keep):
+        if parent is None or (isinstance(parent, dict) and keep is not None and names[-1] not in keep):
             return False
         members += 1
         if members > MAX_MEMBERS:
             raise ListError(f"an object beyond all reason, after row {row:,}", where=str(path))
         if isinstance(parent, dict):
-            parent[keys[-1]] = value
+            parent[names[-1]] = value
         else:
             parent.append(value)
         return True
 
     try:
-        for prefix, event, value in ijson.parse(_Guarded(path), use_float=True):
+        # Not ``ijson.parse``: its prefixes alone fill gigabytes if a block is nothing but brackets.
+        for event, value in ijson.basic_parse(_Guarded(path), use_float=True):
             if event == "map_key":
                 if len(value) > MAX_TEXT:
                     raise ListError(f"a key beyond all reason, after row {row:,}", where=str(path))
-                if stack:
-                    keys[-1] = value
+                names[-1] = value
             elif event in ("end_map", "end_array"):
-                depth -= 1
+                names.pop()
                 if stack:
-                    keys.pop()
                     done = stack.pop()
                     if not stack:
                         row += 1
                         yield done
             elif event in ("start_map", "start_array"):
-                depth += 1
-                if depth > MAX_DEPTH:
-                    raise ListError(f"JSON nested more than {MAX_DEPTH} deep", where=str(path))
                 new: Any = {} if event == "start_map" else []
-                if len(stack) == 1 and event == "start_array" and into and keys[0] == into:
-                    stack, keys = [], []
+                if len(stack) == 1 and event == "start_array" and into and names[-1] == into:
+                    stack = []
                 elif stack:
                     stack.append(new if put(new) else None)
-                    keys.append("")
-                elif event == "start_map" and wanted(prefix):
-                    stack, keys, members = [new], [""], 0
+                elif event == "start_map" and wanted(".".join(names)):
+                    stack, members = [new], 0
+                names.append("" if event == "start_map" else "item")
+                if len(names) > MAX_DEPTH:
+                    raise ListError(f"JSON nested more than {MAX_DEPTH} deep", where=str(path))
             else:
                 if event == "string" and len(value) > MAX_TEXT:
-                    value = value[: MAX_TEXT + 1]
+                    value = value[: MAX_TEXT + 1]  # enough to be refused
                 if stack:
                     put(value)
-                elif wanted(prefix):
+                elif wanted(".".join(names)):
                     row += 1
                     yield value
     except (ijson.JSONError, ValueError, OverflowError):

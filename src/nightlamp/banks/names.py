@@ -51,7 +51,7 @@ def signal_name(text: str, signals: Iterable[str]) -> str | None:
 
 
 def column_word(header: str) -> str | None:
-    """``value``, ``signal``, ``id``, ``category`` or ``quality``, ``type`` by a column's header, else ``None``."""
+    """Our word for a column of that header, one of the keys of ``_COLUMNS``, else ``None``."""
     return _COLUMN_OF.get(squash(header))
 
 

@@ -42,7 +42,7 @@ def read_table(
     profile = profile_of(options)
     reader = RowReader(path, options, signals, categoriser(profile))
     width = len(rows[0])
-    for numbers, cells, bad in _records(path, delimiter, lenient):
+    for numbers, cells, bad in _records(path, delimiter, width, lenient):
         piece = Piece(read=len(bad), bad=bad)
         if header and cells:
             header = False
@@ -151,7 +151,7 @@ def _without_header(rows: list[list[str]], layout: Layout, signals: Collection[s
 Records = tuple[Sequence[int], list[list[str]], list[BadRow]]
 
 
-def _records(path: Path, delimiter: str, lenient: bool) -> Iterator[Records]:
+def _records(path: Path, delimiter: str, width: int, lenient: bool) -> Iterator[Records]:
     """Line numbers and cells of records, and bad rows; comments and blank lines are left out."""
     held: list[tuple[int, str]] = []  # lines of a record whose quotes are open at a batch's end
     for first, batch in text.lines(path):
@@ -165,10 +165,10 @@ def _records(path: Path, delimiter: str, lenient: bool) -> Iterator[Records]:
         if len(rows) == len(lines):
             numbers = [number for number, _ in lines]
         else:
-            numbers, rows, held = _one_by_one(lines, delimiter, bad)
+            numbers, rows, held = _one_by_one(lines, delimiter, width, bad)
         yield numbers, rows, bad
     bad = []
-    numbers, rows, _ = _one_by_one(held, delimiter, bad, last=True)
+    numbers, rows, _ = _one_by_one(held, delimiter, width, bad, last=True)
     yield numbers, rows, bad
 
 
@@ -190,9 +190,13 @@ def _decode_all(
 
 
 def _one_by_one(
-    lines: list[tuple[int, str]], delimiter: str, bad: list[BadRow], last: bool = False
+    lines: list[tuple[int, str]], delimiter: str, width: int, bad: list[BadRow], last: bool = False
 ) -> tuple[list[int], list[list[str]], list[tuple[int, str]]]:
-    """Records that may span lines. A quote that never closes costs its own line, not the rest of the list."""
+    """Records that may span lines.
+
+    A quote that never closes costs its own line, not the rest of the list: a line that is a row in its own
+    right is never taken for the rest of the row before.
+    """
     numbers: list[int] = []
     rows: list[list[str]] = []
     at = 0
@@ -206,7 +210,10 @@ def _one_by_one(
                     if not last:
                         return numbers, rows, lines[at:]
                     break
-                record += "\n" + lines[at + used][1]
+                line = lines[at + used][1]
+                if _columns(line, delimiter) == width:
+                    break
+                record += "\n" + line
                 used += 1
             row = _row(record, delimiter)
         if isinstance(row, str):
@@ -217,6 +224,14 @@ def _one_by_one(
             rows.append(row)
         at += used
     return numbers, rows, []
+
+
+def _columns(line: str, delimiter: str) -> int:
+    """How many columns the line has if it is taken for a row."""
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter)))
+    except csv.Error:
+        return 0
 
 
 def _row(record: str, delimiter: str) -> list[str] | str:
