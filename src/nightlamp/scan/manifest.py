@@ -43,18 +43,24 @@ class Manifest:
         form: its format.
         settings: what the rows depend on, as JSON; a scan is only continued with equal settings.
         disk: the calls to the operating system.
+        part_rows: of Parquet, rows that are held until they are written.
 
     Raises:
         OutputError: from every method, if something cannot be read, written or continued.
     """
 
     def __init__(
-        self, path: Path, form: Format, settings: Mapping[str, Any], disk: Disk | None = None
+        self,
+        path: Path,
+        form: Format,
+        settings: Mapping[str, Any],
+        disk: Disk | None = None,
+        part_rows: int = 10_000,
     ) -> None:
         self.path = path
         self.record = path.with_name(path.name + ".run.json")
         self._disk = disk or Disk()
-        self._file = _file(path, form, self._disk)
+        self._file = _file(path, form, self._disk, part_rows)
         self._settings = {"version": __version__, "schema": SCHEMA, "format": form, **settings}
         self._started = _now()
 
@@ -159,9 +165,9 @@ def format_of(path: Path) -> Format:
     return form
 
 
-def _file(path: Path, form: Format, disk: Disk) -> Lines | Parquet:
+def _file(path: Path, form: Format, disk: Disk, part_rows: int) -> Lines | Parquet:
     if form == "parquet":
-        return Parquet(path, disk)
+        return Parquet(path, disk, part_rows)
     return Lines(path, JSONL if form == "jsonl" else CSV, disk)
 
 

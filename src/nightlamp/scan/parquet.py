@@ -18,7 +18,6 @@ from nightlamp.scan.row import Row, from_json, to_json
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_PART_ROWS = 10_000
 _PART_SECONDS = 30.0
 _READ_ROWS = 4_096
 _GROUP_ROWS = 65_536
@@ -30,13 +29,14 @@ class Parquet:
     Args:
         path: the file.
         disk: the calls to the operating system.
+        part_rows: rows that are held until they become a part.
 
     Raises:
         OutputError: on construction, if pyarrow is not installed; from every method, if the file cannot be
             read, written or continued.
     """
 
-    def __init__(self, path: Path, disk: Disk) -> None:
+    def __init__(self, path: Path, disk: Disk, part_rows: int = 10_000) -> None:
         try:
             import pyarrow.parquet  # noqa: F401
         except ImportError as error:
@@ -46,6 +46,7 @@ class Parquet:
         self.path = path
         self.parts = path.with_name(path.name + ".parts")
         self._disk = disk
+        self._part_rows = part_rows
         self._rows: list[Row] = []
         self._next = 0
         self._written = time.monotonic()
@@ -69,7 +70,7 @@ class Parquet:
     def write(self, rows: Sequence[Row]) -> None:
         """Take rows; every now and then they become a part."""
         self._rows.extend(rows)
-        if len(self._rows) >= _PART_ROWS or time.monotonic() - self._written > _PART_SECONDS:
+        if len(self._rows) >= self._part_rows or time.monotonic() - self._written > _PART_SECONDS:
             self._write_part()
 
     def close(self, *, finished: bool) -> None:
@@ -198,7 +199,7 @@ def schema() -> pa.Schema:
 class _Sink(io.RawIOBase):
     """A new file that is written by ``Disk`` and synced when it is closed without an error."""
 
-    def __init__(self, path: Path, disk: Disk) -> None:
+    def __init__(self, path: Path, disk: Disk, part_rows: int = 10_000) -> None:
         self._disk = disk
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
