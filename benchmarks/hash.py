@@ -2,10 +2,10 @@
 
 python benchmarks/hash.py [DATA] [--rounds N] [--json]
 
-DATA is the folder of test pictures (default: NIGHTLAMP_TEST_DATA, or ../shared/data). Its ``photos/large`` are
-resized in memory and saved as JPEG. Every way hashes the same bytes in the same process, in turn; a figure is
-the mean over the pictures in the best round. "Bits" are counted from pdqhash on full-resolution RGB. Ours are
-all eight views of the picture as is; where luma leaves doubt, its second decode is in the time.
+DATA is the folder of test pictures (default: NIGHTLAMP_TEST_DATA, or ../shared/data). Its ``photos/large``
+are resized in memory and saved as JPEG. Every way hashes the same bytes in the same process, in turn; a
+figure is the mean over the pictures in the best round. "Bits" are counted from pdqhash on full-resolution
+RGB. Ours are all eight views of the picture as is; where luma leaves doubt, its second decode is in the time.
 """
 
 from __future__ import annotations
@@ -185,8 +185,9 @@ def main() -> None:
         return
     kilobytes = statistics.mean(map(len, files)) / 1e3
     print(
-        f"File to PDQ, one core: {len(files)} JPEGs, 1600×1200, quality {options.quality}, {kilobytes:.0f} kB\n"
+        f"File to PDQ, one core: {len(files)} JPEGs, 1600×1200, quality {options.quality}, {kilobytes:.0f} kB"
     )
+    print()
     print(f"{'':24}{'ms':>8}{'images/s':>10}{'ratio':>8}{'decode':>9}{'bits: median':>14}{'most':>6}")
     for row in rows:
         print(
