@@ -91,6 +91,11 @@ class DigestIndex:
         return (len(self.directory) - 1).bit_length() - 1
 
     @property
+    def size(self) -> int:
+        """Bytes of a value."""
+        return int(self.digests.shape[1])
+
+    @property
     def bytes_per_entry(self) -> float:
         """Memory or disk of all arrays, divided by the number of entries."""
         return sum(a.nbytes for a in self.arrays().values()) / max(1, len(self))

@@ -82,6 +82,11 @@ class FlatIndex:
         return f"FlatIndex({len(self)} entries)"
 
     @property
+    def size(self) -> int:
+        """Bytes of a value."""
+        return int(self.entries.shape[1])
+
+    @property
     def bytes_per_entry(self) -> float:
         """Memory or disk of all arrays, divided by the number of entries."""
         return sum(a.nbytes for a in self.arrays().values()) / max(1, len(self))

@@ -119,6 +119,11 @@ class HammingIndex:
         return f"HammingIndex({len(self)} entries)"
 
     @property
+    def size(self) -> int:
+        """Bytes of a value."""
+        return SIZE
+
+    @property
     def bytes_per_entry(self) -> float:
         """Memory or disk of all arrays, divided by the number of entries."""
         return sum(a.nbytes for a in self.arrays().values()) / max(1, len(self))

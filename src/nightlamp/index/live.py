@@ -23,6 +23,10 @@ class Index(Protocol):
     """What the three kinds have in common."""
 
     @property
+    def size(self) -> int:
+        """Bytes of a value."""
+
+    @property
     def numbers(self) -> np.ndarray:
         """(n,) int64, in the order of ``values()``."""
 
@@ -63,7 +67,10 @@ class _Part(Generic[I]):
         """The same with ``numbers`` removed too."""
         import numpy as np
 
-        return replace(self, removed=np.union1d(self.removed, numbers)) if len(self.index) else self
+        new = numbers[self.alive(numbers)]
+        if not len(new) or not len(self.index):
+            return self
+        return replace(self, removed=np.insert(self.removed, np.searchsorted(self.removed, new), new))
 
 
 class LiveIndex(Generic[I]):
@@ -109,7 +116,7 @@ class LiveIndex(Generic[I]):
     def add(self, values: np.ndarray, numbers: np.ndarray) -> None:
         """Put entries in force: ``values`` (n, size) uint8 and their ``numbers`` (n,) int64."""
         base = self._parts[0].index
-        values = as_values(values, base.values().shape[1] if not len(base) else values.shape[1])
+        values = as_values(values, base.size)
         numbers = as_numbers(numbers, len(values))
         with self._writing:
             self._parts = (*self._parts, _Part(base.with_entries(values, numbers), self._nothing))

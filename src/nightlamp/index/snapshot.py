@@ -28,7 +28,7 @@ ALIGN = 4096
 FIXED = 64  # magic, zeros, header length at 32, header checksum at 40, zeros to 64
 MAX_HEADER = 16 << 20
 KINDS = frozenset({"|u1", "<u2", "<u4", "<u8", "<i4", "<i8", "<f4", "<f8"})
-STEP = 64 << 20
+STEP = 1 << 20  # small enough to stay in cache between reading and hashing
 REBUILD = "build the index again from its lists"
 # A file changed within one tick of the file system's clock may keep its times: trust no younger record.
 YOUNG_NS = 100_000_000
@@ -228,7 +228,7 @@ def _verify(header: dict[str, Any], header_end: int, descriptor: int, path: Path
     """Compare every byte behind the header with its checksum; what lies between arrays must be zero."""
     import xxhash
 
-    buffer = memoryview(bytearray(STEP))
+    buffer = memoryview(bytearray(min(STEP, os.fstat(descriptor).st_size)))
 
     def read(begin: int, end: int) -> Iterator[memoryview]:
         """Pieces of the file, from its own descriptor: through the map each page would cost a fault."""
