@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pdqhash
 import pytest
+from PIL import Image, ImageDraw
+
 from nightlamp.errors import MediaError
 from nightlamp.media import Frame, Limits, decode
-from PIL import Image, ImageDraw
 
 Saved = Callable[..., bytes]
 

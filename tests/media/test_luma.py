@@ -7,8 +7,9 @@ import struct
 
 import numpy as np
 import pytest
-from nightlamp.media import Limits, decode
 from PIL import Image, ImageChops, ImageCms
+
+from nightlamp.media import Limits, decode
 
 
 def as_tiff(values: np.ndarray, **options) -> bytes:
@@ -21,10 +22,22 @@ def as_is(frames):
     return next(frame.luma for frame in frames if frame.view == "as is")
 
 
-@pytest.mark.parametrize(
-    "name",
-    "1.png CMYK.jpg F.webp HSV.webp I.webp L.png LA.png LAB.webp P.png PA.webp RGB.jpg RGBA.png YCbCr.jpg".split(),
-)
+MODES = [
+    "1.png",
+    "CMYK.jpg",
+    "F.webp",
+    "HSV.webp",
+    "I.webp",
+    "L.png",
+    "LA.png",
+    "LAB.webp",
+    "P.png",
+    "PA.webp",
+]
+MODES += ["RGB.jpg", "RGBA.png", "YCbCr.jpg"]
+
+
+@pytest.mark.parametrize("name", MODES)
 def test_reference_pictures_in_every_mode_hash_like_the_original(name, shared_data, opened, bits_apart):
     folder = shared_data / "pdq" / "misc-images" / "modes"
     original = Image.open(folder / "original.jpg").convert("L")

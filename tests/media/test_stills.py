@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
+
 from nightlamp.errors import MediaError
 from nightlamp.media import Limits, decode
-from PIL import Image, ImageOps
 
 
 def exif(orientation: object) -> Image.Exif:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from nightlamp.errors import MediaError
-from nightlamp.media import tiff
+from nightlamp.media import jpeg, tiff
 from nightlamp.media._pillow import can_open, on_a_lead
 from nightlamp.media.counting import apng_frames, gif_frames
 from nightlamp.media.decode import Decoded
@@ -29,10 +29,12 @@ def open_frames(data: bytes | memoryview, media_type: str, limits: Limits, detai
     if not can_open(media_type):
         raise MediaError("no decoder", f"nothing installed decodes {media_type}")
     book = Book(data, media_type, limits.pixels)
-    count = _count(book, limits)
-    if media_type == "image/heic":
-        return _decoded(media_type, book, count, _pages(book, count, limits, detail))
-    return _decoded(media_type, book, count, _animation(book, count, limits, detail))
+    count, said = _count(book, limits)
+    examined = _pages if media_type == "image/heic" else _animation
+    lost = (
+        [MediaError("truncated", f"{said} frames are announced, {count} are there")] if count < said else []
+    )
+    return _decoded(media_type, book, count, chain(examined(book, count, limits, detail), lost))
 
 
 def evenly(count: int, most: int) -> Sequence[int]:
@@ -51,19 +53,17 @@ def _decoded(media_type: str, book: Book, count: int, frames: Frames) -> Decoded
     return Decoded(media_type, width, height, count, frames)
 
 
-def _count(book: Book, limits: Limits) -> int:
-    """Frames in the file by its own structure, where Pillow would believe a number or take long to count."""
+def _count(book: Book, limits: Limits) -> tuple[int, int]:
+    """(frames that are there, frames announced), counted where Pillow would believe a number."""
     if book.media_type == "image/gif":
-        return gif_frames(book.data)
-    if book.media_type == "image/png" and (most := apng_frames(book.data)) <= 1:
-        return 1
+        there = gif_frames(book.data)
+        return there, there
     if book.media_type == "image/vnd.adobe.photoshop":
-        return 1  # its layers are parts of one picture
+        return 1, 1  # its layers are parts of one picture
     with on_a_lead(limits.pixels):
         said = max(1, int(getattr(book.picture, "n_frames", 1)))
-    if book.media_type == "image/png":
-        return min(said, most)
-    return said
+    there = min(said, apng_frames(book.data)) if book.media_type == "image/png" and said > 1 else said
+    return there, said
 
 
 def _animation(book: Book, count: int, limits: Limits, detail: Detail) -> Frames:
@@ -95,23 +95,25 @@ def _too_many(count: int, limits: Limits) -> MediaError:
 
 def _jpeg(data: bytes | memoryview, limits: Limits, detail: Detail) -> Decoded:
     """A JPEG, and the further pictures of a multi-picture file (MPO), each a JPEG of its own."""
-    book = Book(data, "image/jpeg", limits.pixels)
-    others = _mpo_parts(book) if "mp" in book.picture.info else []
-    frames: Iterable[Frames] = (
-        _jpeg_part(part, number, limits, detail) for number, part in enumerate(others[: limits.frames - 1], 1)
-    )
-    extra = [_too_many(1 + len(others), limits)] if len(others) >= limits.frames else []
-    first = frames_of(book, 0, detail)
-    return _decoded("image/jpeg", book, 1 + len(others), chain(first, chain.from_iterable(frames), extra))
-
-
-def _jpeg_part(data: memoryview, number: int, limits: Limits, detail: Detail) -> Frames:
     try:
         book = Book(data, "image/jpeg", limits.pixels)
     except MediaError as error:
-        yield error
-        return
-    yield from frames_of(book, 0, detail, base=number)
+        if error.code == "damaged" and not jpeg.is_decodable(data):
+            raise MediaError("no decoder", "a JPEG that is lossless or has not 8 bits a sample") from None
+        raise
+    others = _mpo_parts(book) if "mp" in book.picture.info else []
+    return _decoded("image/jpeg", book, 1 + len(others), _jpegs(book, others, limits, detail))
+
+
+def _jpegs(book: Book, others: list[memoryview], limits: Limits, detail: Detail) -> Frames:
+    yield from frames_of(book, 0, detail)
+    for number, part in enumerate(others[: limits.frames - 1], 1):
+        try:
+            yield from frames_of(Book(part, "image/jpeg", limits.pixels), 0, detail, base=number)
+        except MediaError as error:
+            yield error
+    if len(others) >= limits.frames:
+        yield _too_many(1 + len(others), limits)
 
 
 def _mpo_parts(book: Book) -> list[memoryview]:
@@ -125,8 +127,7 @@ def _mpo_parts(book: Book) -> list[memoryview]:
     except MediaError:
         return []
     whole = memoryview(book.data)
-    parts = [whole[base + offset : base + offset + size] for offset, size in places if offset]
-    return [part for part in parts if bytes(part[:2]) == b"\xff\xd8"]
+    return [whole[base + offset : base + offset + size] for offset, size in places if offset]
 
 
 def _tiff(data: bytes | memoryview, limits: Limits, detail: Detail) -> Decoded:
@@ -135,10 +136,10 @@ def _tiff(data: bytes | memoryview, limits: Limits, detail: Detail) -> Decoded:
     if media_type == "image/x-adobe-dng":
         preview = tiff.largest_jpeg(data)
         if preview is not None:
-            book = Book(preview.data, "image/jpeg", limits.pixels)
-            book.orientation = preview.orientation
+            book = Book(preview.data, "image/jpeg", limits.pixels, turn=preview.orientation)
             frames = frames_of(book, 0, detail)
             return _decoded(media_type, book, 1, frames)
-    count = max(1, tiff.pages(data))
+    count, whole = tiff.pages(data)
     book = Book(data, "image/tiff", limits.pixels)
-    return _decoded(media_type, book, count, _pages(book, count, limits, detail))
+    lost = [] if whole else [MediaError("truncated", "a page lies beyond the end of the file")]
+    return _decoded(media_type, book, max(1, count), chain(_pages(book, max(1, count), limits, detail), lost))

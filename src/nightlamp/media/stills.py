@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from nightlamp.errors import MediaError
-from nightlamp.media import views
+from nightlamp.media import tiff, views
 from nightlamp.media._pillow import check_pixels, on_a_lead, open_picture
 from nightlamp.media.frame import Detail, Frame
 from nightlamp.media.luma import luma_and_alpha, on_matte, rgb_of
@@ -20,7 +20,6 @@ from nightlamp.values import AS_IS
 FAST_SIDE = 512
 """In ``"fast"`` detail a picture is scaled down by 2, 4 or 8 while its shorter side keeps so many pixels."""
 
-_ORIENTATION = 274
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -69,20 +68,25 @@ class Book:
         data: the file.
         media_type: which plug-in opens it.
         pixels: most of them that a page may have.
+        turn: the orientation, where another place than the file itself says it.
 
     Raises:
         MediaError: if the header cannot be read, or says too many pixels.
     """
 
-    def __init__(self, data: bytes | memoryview, media_type: str, pixels: int) -> None:
+    def __init__(
+        self, data: bytes | memoryview, media_type: str, pixels: int, *, turn: int | None = None
+    ) -> None:
         """Read the header."""
         self.data = data
         self.media_type = media_type
         self.pixels = pixels
         self.picture = self._open()
         self.size = self.picture.size
-        # Pillow turns a TIFF upright itself, and says its upright size from the start.
-        self.orientation = 1 if media_type == "image/tiff" else orientation_of(self.picture)
+        if media_type == "image/tiff":
+            turn = 1  # Pillow turns it upright itself, and says its upright size from the start
+        self.turn = turn
+        self.orientation = turn or orientation_of(self.picture)
 
     def page(self, number: int, detail: Detail, *, colour: bool = False, lenient: bool = False) -> Page:
         """Decode a page.
@@ -100,7 +104,7 @@ class Book:
             self.picture = self._open()
         with on_a_lead(self.pixels, lenient=lenient):
             picture = self.picture
-            if number:
+            if picture.tell() != number:  # a HEIC opens at its primary picture
                 picture.seek(number)
             size = picture.size
             check_pixels(size, self.pixels)
@@ -114,7 +118,7 @@ class Book:
             if self.media_type != "image/jpeg":
                 size = picture.size  # a TIFF has turned itself upright, a GIF may have grown
                 check_pixels(size, self.pixels)
-            return Page(picture, *size, scale, orientation_of(picture))
+            return Page(picture, *size, scale, self.turn or orientation_of(picture))
 
     def _open(self) -> ImageFile.ImageFile:
         """Strictly, or else leniently: a picture with a broken header chunk is still looked at."""
@@ -168,7 +172,7 @@ def frames_of(book: Book, number: int, detail: Detail, *, base: int = 0) -> Iter
             luma=levels,
             height=page.height,
             width=page.width,
-            picture=partial(picture_of, book.data, book.media_type, book.pixels, number, view),
+            picture=partial(picture_of, book, number, view),
             scale=page.scale,
             orientation=page.orientation,
             number=base + number,
@@ -181,18 +185,18 @@ def frames_of(book: Book, number: int, detail: Detail, *, base: int = 0) -> Iter
         yield problem
 
 
-def picture_of(data: bytes | memoryview, media_type: str, pixels: int, number: int, view: str) -> Image.Image:
+def picture_of(read: Book, number: int, view: str) -> Image.Image:
     """The same page and view in colour: ``RGB``, full resolution, upright, on white unless ``"on black"``.
 
     Raises:
         MediaError: if it cannot be decoded any more than it could before.
     """
-    book = Book(data, media_type, pixels)
+    book = Book(read.data, read.media_type, read.pixels, turn=read.turn)
     try:
         page = book.page(number, "full", colour=True)
     except MediaError:
         page = book.page(number, "full", colour=True, lenient=True)
-    with on_a_lead(pixels):
+    with on_a_lead(book.pixels):
         if view == "alpha ignored":
             picture = rgb_of(page.picture)
         else:
@@ -204,11 +208,8 @@ def picture_of(data: bytes | memoryview, media_type: str, pixels: int, number: i
 
 def orientation_of(picture: Image.Image) -> int:
     """EXIF orientation still to be applied, 1 to 8; 1 if there is none or it makes no sense."""
-    try:
-        orientation = picture.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 -- whatever broken EXIF raises, the picture is as it is
-        return 1
-    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+    exif = picture.info.get("exif")
+    return tiff.orientation(exif) if isinstance(exif, bytes) else 1
 
 
 def _lumas(book: Book, page: Page, number: int, detail: Detail) -> Iterator[tuple[str, Image.Image]]:

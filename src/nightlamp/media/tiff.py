@@ -9,6 +9,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from nightlamp.media.jpeg import is_decodable
+
 MOST_DIRECTORIES = 65_536
 
 _WIDTH, _HEIGHT, _COMPRESSION, _STRIPS, _ORIENTATION, _STRIP_SIZES = 256, 257, 259, 273, 274, 279
@@ -38,16 +40,31 @@ class _Layout:
 Tags = dict[int, tuple[int, ...]]
 
 
-def pages(data: bytes | memoryview) -> int:
-    """Directories in the main chain, at most ``MOST_DIRECTORIES``; 0 if not even the first can be read."""
-    return sum(1 for _ in _chain(memoryview(data)))
+def pages(data: bytes | memoryview) -> tuple[int, bool]:
+    """(directories in the main chain, at most ``MOST_DIRECTORIES``; whether all lie within the file)."""
+    found = list(_chain(memoryview(data)))
+    return sum(at >= 0 for at in found), -1 not in found
+
+
+def orientation(exif: bytes) -> int:
+    """EXIF's orientation, 1 to 8, of an EXIF block; 1 if it has none that makes sense."""
+    whole = memoryview(exif)[6 if exif[:6] == b"Exif\x00\x00" else 0 :]
+    layout, first = _layout(whole), next(_chain(whole), -1)
+    if layout is None or first < 0:
+        return 1
+    return _upright_or(_tags(whole, layout, first))
+
+
+def _upright_or(tags: Tags) -> int:
+    (said, *_) = tags.get(_ORIENTATION, (1,))
+    return said if 1 <= said <= 8 else 1
 
 
 def is_dng(data: bytes | memoryview) -> bool:
     """Whether the first directory has the tag DNGVersion; it may lie beyond what ``sniff`` sees."""
     whole = memoryview(data)
-    layout, first = _layout(whole), next(_chain(whole), None)
-    return layout is not None and first is not None and _DNG_VERSION in _tags(whole, layout, first)
+    layout, first = _layout(whole), next(_chain(whole), -1)
+    return layout is not None and first >= 0 and _DNG_VERSION in _tags(whole, layout, first)
 
 
 def largest_jpeg(data: bytes | memoryview) -> Preview | None:
@@ -58,20 +75,20 @@ def largest_jpeg(data: bytes | memoryview) -> Preview | None:
     whole = memoryview(data)
     layout = _layout(whole)
     found: list[tuple[int, memoryview]] = []
-    orientation = 1
+    turn = 1
     for number, at in enumerate(_chain(whole)):
-        if layout is None or number >= _MOST_VALUES:
+        if layout is None or at < 0 or number >= _MOST_VALUES:
             break
         main = _tags(whole, layout, at)
         if number == 0:
-            orientation = main.get(_ORIENTATION, (1,))[0]
+            turn = _upright_or(main)
         for tags in (main, *(_tags(whole, layout, sub) for sub in main.get(_SUB_DIRECTORIES, ()))):
             jpeg = _jpeg_of(whole, tags)
             if jpeg is not None:
                 found.append((tags.get(_WIDTH, (0,))[0] * tags.get(_HEIGHT, (0,))[0], jpeg))
     if not found:
         return None
-    return Preview(max(found, key=lambda pair: pair[0])[1], orientation if 1 <= orientation <= 8 else 1)
+    return Preview(max(found, key=lambda pair: pair[0])[1], turn)
 
 
 def _jpeg_of(data: memoryview, tags: Tags) -> memoryview | None:
@@ -82,18 +99,7 @@ def _jpeg_of(data: memoryview, tags: Tags) -> memoryview | None:
     else:
         return None
     jpeg = data[at : at + size]
-    return jpeg if bytes(jpeg[:2]) == b"\xff\xd8" and _is_lossy(jpeg) else None
-
-
-def _is_lossy(jpeg: memoryview) -> bool:
-    """Whether the first frame header of a JPEG is of a DCT process."""
-    at = 2
-    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF:
-        marker = jpeg[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
-        at += 1 if marker == 0xFF else 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    return False
+    return jpeg if bytes(jpeg[:2]) == b"\xff\xd8" and is_decodable(jpeg) else None
 
 
 def _layout(data: memoryview) -> _Layout | None:
@@ -105,7 +111,7 @@ def _layout(data: memoryview) -> _Layout | None:
 
 
 def _chain(data: memoryview) -> Iterator[int]:
-    """Offsets of the main directories."""
+    """Offsets of the main directories; -1 for one that lies, in part, beyond the end of the file."""
     layout = _layout(data)
     if layout is None:
         return
@@ -114,12 +120,13 @@ def _chain(data: memoryview) -> Iterator[int]:
     while at and at not in seen and len(seen) < MOST_DIRECTORIES:
         shape = _entries(data, layout, at)
         if shape is None:
+            yield -1
             return
         seen.add(at)
         yield at
         end = shape[0] + shape[1] * (20 if layout.big else 12)
         if end + layout.offset.size > len(data):
-            return
+            return  # the last directory is there, if not the end of the chain
         (at,) = layout.offset.unpack_from(data, end)
 
 
