@@ -75,8 +75,8 @@ HOSTILE = {
     "cut off": '[{"md5": "00',
     "garbage behind": '[{"md5": "x"}] trailing',
     "a number beyond reason": '[{"md5": ' + "9" * 100_000 + "}]",
-    "a string beyond reason": '[{"md5": "' + "a" * (20 << 20) + '"}]',
-    "escaped quotes beyond reason": '[{"md5": "' + '\\"' * (10 << 20) + '"}]',
+    "a string beyond reason": '[{"md5": "' + "a" * (5 << 20) + '"}]',
+    "escaped quotes beyond reason": '[{"md5": "' + '\\"' * (5 << 19) + '"}]',
     "a key beyond reason": '[{"' + "k" * 100_000 + '": 1}]',
     "members beyond reason": '[{"a": [' + "1," * 200_000 + "1]}]",
     "not UTF-8": b'[{"md5": "\xff"}]',
@@ -98,7 +98,7 @@ def test_hostile_documents_end_in_a_clear_error_and_little_memory(case, form, wr
     with pytest.raises(ListError):
         for _ in reading:
             pass
-    assert tracemalloc.get_traced_memory()[1] < 24 << 20
+    assert tracemalloc.get_traced_memory()[1] < 12 << 20
     tracemalloc.stop()
 
 
@@ -112,11 +112,10 @@ def test_damaged_documents_never_end_in_anything_but_rows_or_a_list_error(seed, 
     path = write(bytes(content[: chance.randrange(1, 2 * len(content))]))
     for form in ("json", "jsonl", "csv", "plain"):
         try:
-            found = rows(path, ours, format=form)
+            said = repr(rows(path, ours, format=form))
         except ListError as error:
-            assert not any(value("md5", n).hex() in str(error) for n in range(30))
-        else:
-            assert not any(value("md5", n).hex()[:12] in repr(row) for row in found for n in range(30))
+            said = str(error)
+        assert not any(value("md5", n).hex()[:12] in said for n in range(30))
 
 
 @given(
@@ -126,8 +125,10 @@ def test_damaged_documents_never_end_in_anything_but_rows_or_a_list_error(seed, 
 def test_any_bytes_as_any_format(tmp_path_factory, ours, content, form):
     path = tmp_path_factory.mktemp("any") / "list"
     path.write_bytes(content)
+    said = str(path)
     try:
         for row in read_list(path, ListOptions(format=form, profile="us"), signals=ours):
             assert isinstance(row, Entry | BadRow)
     except ListError as error:
-        assert str(path) in str(error)
+        said = str(error)
+    assert str(path) in said

@@ -17,7 +17,7 @@ from nightlamp.errors import ListError
 
 MAX_DEPTH = 64
 MAX_MEMBERS = 100_000  # values that are held of one object
-MAX_STRING = 16 << 20  # bytes without the end of a string; thumbnails inside Project VIC exports are smaller
+MAX_STRING = 4 << 20  # bytes without the end of a string; thumbnails inside Project VIC exports are smaller
 PER_PIECE = 20_000
 _UNESCAPED = re.compile(rb'(?<!\\)"')
 _LAYOUTS = 1_000  # distinct sets of keys that are remembered
