@@ -116,7 +116,7 @@ def test_an_output_is_continued_or_begun_anew_but_never_overwritten_unasked(
     path = tmp_path / "out"
     _write(path, form, ROWS[:10], finished=finished)
 
-    with pytest.raises(OutputError, match="exists already.*--resume"):
+    with pytest.raises(OutputError, match=r"exists already.*--resume"):
         Manifest(path, form, {}).begin()
     _write(path, form, ROWS[10:20], resume=True)
     assert _read(path, form) == ROWS[:20]
@@ -174,7 +174,7 @@ def test_a_scan_is_only_continued_as_it_was_begun(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"other settings \(banks, detail\)"):
         Manifest(path, "jsonl", {"banks": ["b"], "detail": "full"}).begin(resume=True)
     begun.record.unlink()
-    with pytest.raises(OutputError, match="record .* missing"):
+    with pytest.raises(OutputError, match=r"record .* missing"):
         Manifest(path, "jsonl", {"banks": ["a"], "detail": "fast"}).begin(resume=True)
 
 

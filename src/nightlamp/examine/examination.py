@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from nightlamp.errors import MediaError
-from nightlamp.media import Detail, Limits, decode, sniff
+from nightlamp.media import ARCHIVES, Detail, Limits, decode, sniff
 from nightlamp.values import Examination, Fingerprint, Unchecked
 
 if TYPE_CHECKING:
@@ -57,8 +57,11 @@ def steps(file: BinaryIO, signals: Mapping[str, Signal], limits: Limits, detail:
         yield Fingerprint(name, digest.digest())
 
     visual = [signal for signal in signals.values() if signal.of_frame]
-    if size and visual and not _is_text(media_type, head):
+    # An archive's members are items of their own.
+    if size and visual and media_type not in ARCHIVES and not _is_text(media_type, head):
         try:
+            if not decodable:
+                raise MediaError("no decoder" if media_type else "unknown type", media_type)
             if size > limits.bytes:
                 raise MediaError("too large", f"{size:,} bytes, the limit is {limits.bytes:,}")
             yield from _look(memoryview(kept), visual, limits, detail)
@@ -110,8 +113,8 @@ def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail
         elif signal.name not in best:
             yield Unchecked(signal.name, "no value", "the signal gave no fingerprint for this picture")
         elif best[signal.name] < signal.min_quality:
-            detail = f"quality {best[signal.name]}, it takes {signal.min_quality} to match"
-            yield Unchecked(signal.name, "low detail", detail)
+            told = f"quality {best[signal.name]}, it takes {signal.min_quality} to match"
+            yield Unchecked(signal.name, "low detail", told)
 
 
 def _none_seen(visual: list[Signal], error: MediaError) -> Iterator[Unchecked]:

@@ -199,7 +199,7 @@ def schema() -> pa.Schema:
 class _Sink(io.RawIOBase):
     """A new file that is written by ``Disk`` and synced when it is closed without an error."""
 
-    def __init__(self, path: Path, disk: Disk, part_rows: int = 10_000) -> None:
+    def __init__(self, path: Path, disk: Disk) -> None:
         self._disk = disk
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
