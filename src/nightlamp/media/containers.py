@@ -87,6 +87,9 @@ def _zip(file: BinaryIO, budget: Budget) -> Iterator[Entry]:
                     return budget.read(stream, info.compress_size)
 
             yield info.filename, info.file_size, _attempt(read)
+        if min((info.header_offset for info in infos), default=archive.start_dir) > 0:
+            # It began as a zip, but another one at its end was taken for it: cut, or made to hide something.
+            raise ArchiveError("damaged", "what stands before the first member is not in the directory")
 
 
 def _overlapping(infos: list[zipfile.ZipInfo]) -> set[int]:
@@ -134,7 +137,8 @@ def _check_directory(file: BinaryIO, budget: Budget) -> None:
         file.seek(sum(struct.unpack_from("<HHH", entry, 28)), io.SEEK_CUR)
 
 
-_TAR_END = (tarfile.EOFHeaderError, tarfile.EmptyHeaderError)  # type: ignore[attr-defined]
+_TAR_EMPTY: type[HeaderError] = tarfile.EmptyHeaderError  # type: ignore[attr-defined]
+_TAR_END: tuple[type[HeaderError], ...] = (tarfile.EOFHeaderError, _TAR_EMPTY)  # type: ignore[attr-defined]
 
 
 class _Header(tarfile.TarInfo):
@@ -144,7 +148,9 @@ class _Header(tarfile.TarInfo):
     def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
         try:
             return super().fromtarfile(tarfile)
-        except _TAR_END:
+        except _TAR_END as end:
+            if isinstance(end, _TAR_EMPTY) and tarfile.offset:
+                raise ArchiveError("damaged", "a tar without its end mark, probably truncated") from None
             raise
         except HeaderError as error:
             raise ArchiveError("damaged", f"a broken tar header ({type(error).__name__})") from None
