@@ -26,16 +26,17 @@ def test_counts(write, value, ours):
         "photodna,AAAA,,",
         "photodna,AAAA,,",
         "md5,xx,,",
+        "sha1,da39a3ee5e6b4b0d3255bfef95601890afd80709,,",
     ]
     found = inspect_list(write("\n".join(lines)), signals=ours)
     assert found.format == "csv"
-    assert found.rows == 12
-    assert found.entries == {"md5": 2, "pdq": 7, "photodna": 2}
+    assert found.rows == 13
+    assert found.entries == {"md5": 2, "pdq": 7, "photodna": 2, "sha1": 1}
     assert found.not_installed == {"photodna": 2}
     assert found.duplicates == {"md5": 1, "pdq": 1, "photodna": 1}
-    assert found.degenerate == {"pdq": 2}
+    assert found.degenerate == {"pdq": 2, "sha1": 1}
     assert found.low_quality == {"pdq": 2}
-    assert found.categories == {"": 6, "A1": 4, "B2": 1}
+    assert found.categories == {"": 7, "A1": 4, "B2": 1}
     assert found.bad == 1
     assert [bad.row for bad in found.bad_rows] == [13]
 

@@ -138,6 +138,15 @@ def test_media_objects_never_pass_for_a_plain_list(bare, write, value, ours):
         list(read_list(write(json.dumps(content)), signals=ours))
 
 
+@pytest.mark.parametrize("form", [None, "json", "jsonl"])
+def test_media_objects_behind_a_long_start_are_seen_too(form, write, value, ours):
+    # given: nothing of the first 64 KiB tells what this is
+    item = {"Miniature": "QUJD" * 50_000, **media(value, 1, 8)}
+    path = write(json.dumps(item if form == "jsonl" else {"value": [item]}))
+    with pytest.raises(ListError, match="profile"):
+        list(read_list(path, ListOptions(format=form), signals=ours))
+
+
 @pytest.mark.parametrize("category", [None, "", True, [], {}, "one", -1, 1e300, "9" * 50])
 def test_a_category_that_makes_no_sense_is_a_bad_row(category, write, value, ours):
     path = write(json.dumps(document([media(value, 1, category), media(value, 2, 1.0)])))

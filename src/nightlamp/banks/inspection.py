@@ -34,7 +34,8 @@ class Inspection:
         entries: by signal, installed or not.
         not_installed: by signal, those entries that nothing here can match.
         duplicates: by signal, entries whose value stood in the list before.
-        degenerate: by signal, perceptual hashes with far too few or too many bits set.
+        degenerate: by signal, perceptual hashes with far too few or too many bits set (as of blank pictures),
+            and digests of no bytes at all (they match empty files).
         low_quality: by signal, entries whose quality the list itself gives as too low to be matched.
         categories: entries by category, in our words; ``""`` for none. At most a thousand are told apart.
         bad, bad_rows: how many rows could not be read, and the first hundred of them.
@@ -83,9 +84,8 @@ def inspect_list(
         for batch in parsed.batches:
             signal = signals.get(batch.signal)
             keys.setdefault(batch.signal, []).append(_keys(_comparable(batch)))
-            if signal is not None and signal.index == "hamming" and batch.values is not None:
-                bits = np.bitwise_count(batch.values).sum(axis=1, dtype=np.int64)
-                degenerate[signal.name] += int(((bits < FEWEST_BITS) | (bits > MOST_BITS)).sum())
+            if signal is not None and batch.values is not None:
+                degenerate[signal.name] += _degenerate(signal, batch.values)
             if signal is not None and batch.qualities is not None:
                 low = sum(q is not None and q < signal.min_quality for q in batch.qualities)
                 low_quality[signal.name] += low
@@ -106,6 +106,16 @@ def inspect_list(
         tuple(reading.bad_rows),
         dict(sorted(reading.ignored.items())),
     )
+
+
+def _degenerate(signal: Signal, values: NDArray[np.uint8]) -> int:
+    if signal.index == "hamming":
+        bits = np.bitwise_count(values).sum(axis=1, dtype=np.int64)
+        return int(((bits < FEWEST_BITS) | (bits > MOST_BITS)).sum())
+    if signal.of_bytes is not None:
+        nothing = np.frombuffer(signal.of_bytes().digest(), np.uint8)
+        return int((values == nothing).all(axis=1).sum())
+    return 0
 
 
 def _count_categories(categories: Counter[str], batch: Batch) -> None:

@@ -79,6 +79,12 @@ class _Objects:
         if not isinstance(found, dict):
             piece.bad.append(BadRow(row, "neither an object nor a hash"))
             return
+        if self.options.profile is None and "Category" in found and {"MediaID", "MediaFiles"} & found.keys():
+            raise ListError(
+                "it holds media objects as Project VIC has them, whose categories need a profile",
+                where=str(self.path),
+                hint="format='vics' and a profile",
+            )
         flat = dict(_flat(found))
         keys = tuple(flat)
         layout = self.layouts.get(keys)

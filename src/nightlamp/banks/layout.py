@@ -81,7 +81,7 @@ def layout_of(names: Sequence[str], options: ListOptions, signals: Collection[st
 def categoriser(profile: Profile | None) -> Categorise:
     """The list's category → ours; raises ``Ignored`` for no hit, ``ValueError`` for what no profile names."""
     if profile is None:
-        return lambda text: text if len(text) <= 200 else text[:200]
+        return lambda text: text
 
     def categorise(text: str) -> str:
         if text in profile.hits:

@@ -14,6 +14,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 MAX_LINE = 1 << 20  # bytes; a longer line is one bad row, and is skipped without being held
 MAX_TEXT = 1 << 16  # characters of one value; the largest inline hashes in the field have a few hundred
 MAX_ID = 1 << 10  # characters of an entry's id
+MAX_CATEGORY = 100  # characters; what is longer is cut, since a category is a word and no essay
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nightlamp.banks.options import MAX_ID, MAX_TEXT
+from nightlamp.banks.options import MAX_CATEGORY, MAX_ID, MAX_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Piece:
         assert isinstance(cells.rows, list)
         cells.rows.append(row)
         cells.texts.append(text)
-        for column, value in ((cells.ids, entry_id), (cells.categories, category)):
+        for column, value in ((cells.ids, entry_id), (cells.categories, category[:MAX_CATEGORY])):
             assert column is not None
             column.append(value)
         assert cells.qualities is not None

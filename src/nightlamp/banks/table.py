@@ -10,7 +10,7 @@ from pathlib import Path
 from nightlamp.banks import text
 from nightlamp.banks.layout import Layout, RowReader, categoriser, layout_of, quality_of
 from nightlamp.banks.names import BARE, is_hex, known_signal
-from nightlamp.banks.options import MAX_ID, MAX_LINE, MAX_TEXT, ListOptions
+from nightlamp.banks.options import MAX_CATEGORY, MAX_ID, MAX_LINE, MAX_TEXT, ListOptions
 from nightlamp.banks.profiles import profile_of
 from nightlamp.banks.rows import BadRow, Cells, Piece
 from nightlamp.errors import ListError
@@ -255,8 +255,10 @@ def _by_columns(piece: Piece, numbers: Sequence[int], rows: list[list[str]], lay
         return False
     if ids is not None and max(map(len, ids)) > MAX_ID:
         return False
-    piece.read += len(rows)
     categories = columns[layout.category] if layout.category is not None else None
+    if categories is not None and max(map(len, categories)) > MAX_CATEGORY:
+        return False
+    piece.read += len(rows)
     qualities = [quality_of(cell) for cell in columns[layout.quality]] if layout.quality is not None else None
     for (signal, _), column in zip(layout.signals, hashes, strict=True):
         piece.cells[signal] = Cells(numbers, column, ids, categories, qualities)
