@@ -386,13 +386,6 @@ def test_archives_flipped_at_length(kind):
 
 MAGIC = [b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08\x00", b"BZh9", b"\xfd7zXZ\x00"]
 MAGIC += [b"7z\xbc\xaf\x27\x1c\x00\x04"]
-    b"PK\x03\x04",
-    b"PK\x05\x06",
-    b"\x1f\x8b\x08\x00",
-    b"BZh9",
-    b"\xfd7zXZ\x00",
-    b"7z\xbc\xaf\x27\x1c\x00\x04",
-]
 
 
 @settings(max_examples=200)
