@@ -27,7 +27,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def many(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 240 small pictures, of which 48 are copies of known ones, some in subfolders and archives."""
+    """A folder of 240 pictures, 48 of them copies of known ones, and an archive."""
     folder = tmp_path_factory.mktemp("many")
     contents = [(drawn / "pictures" / name).read_bytes() for name in ("exact.jpg", "new.jpg", "resized.jpg")]
     for number in range(240):

@@ -30,7 +30,6 @@ class Item:
         mtime: microseconds since 1970-01-01 UTC.
         file: where the operating system has it; ``None`` if it is content in memory.
         content: an archive member's bytes.
-        depth: how many archives it lies in.
         problem: why it cannot be examined at all, if so.
     """
 
@@ -39,7 +38,6 @@ class Item:
     mtime: int
     file: str | None = None
     content: bytes | None = field(default=None, repr=False)
-    depth: int = 0
     problem: Unchecked | None = None
 
 

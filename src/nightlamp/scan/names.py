@@ -3,8 +3,8 @@
 A file's name is bytes chosen by anybody. In its text, ``\\xHH`` stands for one byte and ``\\\\`` for a
 backslash; all else stands for its own UTF-8. Written as bytes are: what is not UTF-8, control characters and
 line separators, and characters that turn the reading direction. A member of an archive follows ``!/``; that
-sequence in a name itself is written ``\\x21/``. A leading ``=``, ``+``, ``-`` or ``@`` is written as a byte
-too, so that no spreadsheet takes a path for a formula.
+sequence in a file's own path is written ``\\x21/``. A leading ``=``, ``+``, ``-`` or ``@`` is written as a
+byte too, so that no spreadsheet takes a path for a formula.
 """
 
 from __future__ import annotations
@@ -31,8 +31,13 @@ def path_text(file: str) -> str:
 
 
 def member_text(archive: str, name: str) -> str:
-    """The text of a member's path, given the text of its archive's and the member's own name."""
-    return f"{archive}{MEMBER}{_ESCAPED_IN_NAME.sub(_as_bytes, name)}"
+    """The text of a member's path, given the text of its archive's and its name within.
+
+    Args:
+        archive: from ``path_text``.
+        name: as ``nightlamp.media.members`` gives it: of a member of an archive within, ``inner.zip!/name``.
+    """
+    return MEMBER.join((archive, *(_ESCAPED_IN_NAME.sub(_as_bytes, part) for part in name.split(MEMBER))))
 
 
 def path_parts(text: str) -> list[bytes]:

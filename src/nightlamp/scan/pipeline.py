@@ -17,20 +17,12 @@ from pathlib import Path
 from nightlamp.examine import Workers
 from nightlamp.media import ARCHIVES, Member
 from nightlamp.scan.items import Item
-from nightlamp.scan.names import member_text
+from nightlamp.scan.names import MEMBER, member_text
 from nightlamp.scan.row import Row, Secrets, row_of
 from nightlamp.screening import Screener
 from nightlamp.values import Examination, Unchecked
 
 _BATCH_SECONDS = 0.5
-
-
-@dataclass(slots=True)
-class _Budget:
-    """What one archive, with all the archives in it, may still unpack."""
-
-    members: int
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +73,7 @@ class Pipeline:
             for (item, examination), verdict in zip(batch, verdicts, strict=True)
         ]
 
-    def _examined(
-        self, items: Iterable[Item], budget: _Budget | None = None
-    ) -> Iterator[tuple[Item, Examination] | None]:
+    def _examined(self, items: Iterable[Item]) -> Iterator[tuple[Item, Examination] | None]:
         """Items with their examinations, in order; ``None`` before there is anything to wait for."""
         waiting: deque[tuple[Item, Future[Examination]]] = deque()
         held = 0
@@ -99,7 +89,7 @@ class Pipeline:
             ):
                 first, future = waiting.popleft()
                 held -= len(first.content or b"")
-                yield from self._finished(first, future, budget)
+                yield from self._finished(first, future)
         while waiting:
             if self.stop():
                 # The last ones first: what a worker has begun cannot be called off, and is finished below.
@@ -107,7 +97,7 @@ class Pipeline:
                     future.cancel()
             first, future = waiting.popleft()
             if not future.cancelled():
-                yield from self._finished(first, future, budget)
+                yield from self._finished(first, future)
 
     def _begin(self, item: Item) -> Future[Examination]:
         if item.problem is not None:
@@ -116,61 +106,36 @@ class Pipeline:
             return known
         return self.workers.examine(Path(item.file or "") if item.content is None else item.content)
 
-    def _finished(
-        self, item: Item, future: Future[Examination], budget: _Budget | None
-    ) -> Iterator[tuple[Item, Examination] | None]:
+    def _finished(self, item: Item, future: Future[Examination]) -> Iterator[tuple[Item, Examination] | None]:
         if not future.done():
             yield None
         examination = future.result()
-        if examination.media_type in ARCHIVES:
-            limits = self.workers.limits
-            if not self.archives:
-                problems = [_not_unpacked("not unpacked", "archives are not looked into")]
-            elif item.depth >= limits.archive_depth:
-                problems = [_not_unpacked("too deep", f"an archive in {item.depth} archives")]
-            else:
-                problems = []
-                shared = budget or _Budget(limits.archive_members, limits.archive_bytes)
-                yield from self._examined(
-                    self._members(item, examination.media_type, shared, problems), shared
-                )
+        # Archives in archives need no second look: their members come with those of the outermost one.
+        if item.file is not None and examination.media_type in ARCHIVES:
+            problems: list[Unchecked] = []
+            if self.archives:
+                yield from self._examined(self._members(item, examination.media_type, problems))
                 if self.stop():
                     return
+            else:
+                problems.append(Unchecked("members", "not unpacked", "archives are not looked into"))
             examination = replace(examination, unchecked=(*examination.unchecked, *problems))
         yield replace(item, content=None), examination
 
-    def _members(
-        self, archive: Item, media_type: str, budget: _Budget, problems: list[Unchecked]
-    ) -> Iterator[Item]:
+    def _members(self, archive: Item, media_type: str, problems: list[Unchecked]) -> Iterator[Item]:
         """The members of an archive as items; what keeps others from being seen goes into ``problems``."""
-        source = Path(archive.file or "") if archive.content is None else archive.content
-        members = self.workers.unpack(source, media_type)
-        for number, member in enumerate(members):
+        for member in self.workers.unpack(Path(archive.file or ""), media_type):
             if member.error is not None and not member.name:
-                problems.append(_not_unpacked(member.error.code, member.error.detail))
-                continue
-            budget.members -= 1
-            budget.bytes -= member.size
-            if budget.members < 0 or budget.bytes < 0:
-                why = "too many members" if budget.members < 0 else "too large"
-                problems.append(_not_unpacked(why, f"the limit for an archive; seen: {number:,} members"))
-                return
-            yield _member_item(archive, member)
+                problems.append(Unchecked("members", member.error.code, member.error.detail))
+            else:
+                yield _member_item(archive, member)
 
 
 def _member_item(archive: Item, member: Member) -> Item:
     problem = None
     if member.error is not None:
-        problem = Unchecked("content", member.error.code, member.error.detail)
-    return Item(
-        member_text(archive.path, member.name),
-        member.size,
-        archive.mtime,
-        content=member.data or b"",
-        depth=archive.depth + 1,
-        problem=problem,
-    )
-
-
-def _not_unpacked(why: str, detail: str) -> Unchecked:
-    return Unchecked("members", why, detail)
+        # A name that ends so stands for all that is in an archive within.
+        what = "members" if member.name.endswith(MEMBER) else "content"
+        problem = Unchecked(what, member.error.code, member.error.detail)
+    path = member_text(archive.path, member.name)
+    return Item(path, max(member.size, 0), archive.mtime, content=member.data or b"", problem=problem)
