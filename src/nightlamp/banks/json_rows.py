@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ MAX_DEPTH = 64
 MAX_MEMBERS = 100_000  # values that are held of one object
 MAX_STRING = 4 << 20  # bytes without the end of a string; thumbnails inside Project VIC exports are smaller
 PER_PIECE = 20_000
-_UNESCAPED = re.compile(rb'(?<!\\)"')
 _LAYOUTS = 1_000  # distinct sets of keys that are remembered
 
 
@@ -123,10 +121,10 @@ class _Guarded:
         block = next(self.source, b"")
         # A quote behind a backslash is never the end of a string for sure: leaving all such quotes out
         # may overrate a string's length, but never underrates it.
-        last = None
-        for last in _UNESCAPED.finditer(block):  # noqa: B007
-            pass
-        self.open_for = len(block) - last.end() if last else self.open_for + len(block)
+        last = block.rfind(b'"')
+        while last >= 0 and (last == 0 or block[last - 1] == 0x5C):
+            last = block.rfind(b'"', 0, last)
+        self.open_for = len(block) - last if last >= 0 else self.open_for + len(block)
         if self.open_for > MAX_STRING:
             raise ListError("a string beyond all reason", where=str(self.path), hint="is this a hash list?")
         return block
@@ -198,7 +196,8 @@ def objects(
                 if event == "string" and len(value) > MAX_TEXT:
                     value = value[: MAX_TEXT + 1]  # enough to be refused
                 if stack:
-                    put(value)
+                    if keep is None or names[-1] in keep:  # most are not: spare the call
+                        put(value)
                 elif wanted(".".join(names)):
                     row += 1
                     yield value
