@@ -70,7 +70,7 @@ class _App(click.Group):
                 return CANNOT_WRITE
             complain(
                 f"an error inside Nightlamp ({type(error).__name__})",
-                hint="the same command with --debug, and report what it prints",
+                hint="nightlamp --debug … with the same command, and report what it prints",
             )
             return INTERNAL
 

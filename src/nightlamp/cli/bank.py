@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nightlamp.cli.messages import NoInputError, safe, table
-from nightlamp.cli.options import list_options
+from nightlamp.cli.options import reading_options
 
 if TYPE_CHECKING:
     from nightlamp.banks import Inspection
@@ -26,10 +26,13 @@ def bank() -> None:
 
 @bank.command()
 @click.argument("path", metavar="LIST")
-@list_options
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(path: str, as_json: bool, **given: Any) -> None:
-    """Say what a hash list holds: entries by signal, duplicates, categories, bad rows with their numbers.
+    """Say what a hash list holds, and which of its rows are bad.
+
+    Entries by signal, duplicates, entries too featureless to mean anything, categories, and bad rows with
+    their numbers and reasons; never an entry itself.
 
     \b
     nightlamp bank inspect list.csv

@@ -9,7 +9,7 @@ import click
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes nightlamp's commands and options in a shell.
+    """Print a script that lets a shell complete commands and options.
 
     \b
     bash:  nightlamp completion bash > ~/.local/share/bash-completion/completions/nightlamp

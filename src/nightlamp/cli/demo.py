@@ -24,7 +24,9 @@ _WENT_WRONG = 70
     "--keep", type=click.Path(path_type=Path), metavar="DIR", help="Draw into this folder and leave it."
 )
 def demo(keep: Path | None) -> None:
-    """Draw harmless pictures, make a hash list of some, alter them, scan, and explain what comes out.
+    """Show all of it on harmless pictures, and explain it.
+
+    Draws pictures, makes a hash list of some, alters them, scans, and says what comes out and why.
 
     The exit status is 0 if everything was found as told.
     """

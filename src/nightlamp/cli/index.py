@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def index() -> None:
-    """Build, describe and query an index of hash lists, which opens at once however large it is."""
+    """Build, describe and query an index of hash lists.
+
+    An index opens at once, however large it is, and is shared by all processes that use it.
+    """
 
 
 @index.command()
@@ -62,7 +65,7 @@ def build(lists: tuple[str, ...], output: str, quiet: bool, **given: Any) -> Non
 @click.option("--verify", is_flag=True, help="Read all of it and compare its checksums.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(path: str, verify: bool, as_json: bool) -> None:
-    """Say what an index holds: banks, entries by signal, and the lists that they came from."""
+    """Say what an index holds: banks, entries, and the lists they came from."""
     from nightlamp.cli.lists import describe
 
     catalog = _open(path, verify=verify)

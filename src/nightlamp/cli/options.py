@@ -91,7 +91,12 @@ def limits_of(given: Mapping[str, Any]) -> Limits:
 
 
 def list_options(command: Command) -> Command:
-    """How hash lists are read, where they do not say it themselves; ``nightlamp.cli.lists`` reads them."""
+    """How hash lists are read and what their banks are; ``nightlamp.cli.lists`` reads them."""
+    return reading_options(_settings(command))
+
+
+def reading_options(command: Command) -> Command:
+    """How hash lists are read, where they do not say it themselves."""
     for option in reversed(
         (
             click.option(
@@ -113,6 +118,15 @@ def list_options(command: Command) -> Command:
             ),
             click.option("--delimiter", metavar="CHAR", help="Of a CSV list; sniffed by default."),
             click.option("--strict", is_flag=True, help="Refuse a list that has bad rows."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _settings(command: Command) -> Command:
+    for option in reversed(
+        (
             click.option("--source", metavar="NAME", default="", help="Who the entries come from."),
             click.option(
                 "--category", metavar="NAME", default="", help="Of entries that carry none themselves."
