@@ -29,6 +29,7 @@ _PLUGINS = {
     "image/x-icon": ("PIL.IcoImagePlugin", "IcoImageFile"),
     "image/x-portable-anymap": ("PIL.PpmImagePlugin", "PpmImageFile"),
     "image/jp2": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "image/jxl": ("nightlamp.media.jxl", "JxlImageFile"),
     "image/qoi": ("PIL.QoiImagePlugin", "QoiImageFile"),
     "image/vnd.adobe.photoshop": ("PIL.PsdImagePlugin", "PsdImageFile"),
 }
@@ -72,7 +73,9 @@ def typed(error: Exception) -> MediaError:
         return MediaError("out of memory", "the decoder asked for more memory than there is")
     if isinstance(error, Image.DecompressionBombError):
         return MediaError("too many pixels", "a frame grows beyond the limit")
-    if isinstance(error, ImportError | NotImplementedError):
+    if isinstance(error, ImportError):
+        return MediaError("no decoder", "a library is not installed", hint="pip install nightlamp[jxl]")
+    if isinstance(error, NotImplementedError):
         return MediaError("no decoder", "the installed library does not decode this kind")
     code: MediaCode = "damaged"
     if isinstance(error, EOFError) or "truncated" in str(error).lower():

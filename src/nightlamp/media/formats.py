@@ -34,6 +34,8 @@ def open_frames(data: bytes | memoryview, media_type: str, limits: Limits, detai
     lost = (
         [MediaError("truncated", f"{said} frames are announced, {count} are there")] if count < said else []
     )
+    if getattr(book.picture, "animated", False):
+        lost = [MediaError("too many frames", "of an animated JPEG XL the first frame was examined")]
     return _decoded(media_type, book, count, chain(examined(book, count, limits, detail), lost))
 
 
