@@ -68,12 +68,17 @@ def is_index(path: str | os.PathLike[str]) -> bool:
 
 
 def list_file(path: str | os.PathLike[str], given: Mapping[str, Any], *, benign: bool = False) -> ListFile:
-    """A list with the options that the command line gave for all lists; its bank is named after the file."""
-    from nightlamp.banks import ListFile
+    """A list as the command line describes lists; its bank is named after the file.
+
+    The options are for lists of known material: one of benign files is read by what it says of itself.
+    """
+    from nightlamp.banks import ListFile, ListOptions
     from nightlamp.values import Bank
 
     path = Path(path)
-    bank = Bank(path.stem, given["source"], given["category"], given["trust"], benign)
+    if benign:
+        return ListFile(path, Bank(path.stem, benign=True), ListOptions(strict=given["strict"]))
+    bank = Bank(path.stem, given["source"], given["category"], given["trust"])
     return ListFile(path, bank, options_of(given))
 
 

@@ -156,7 +156,10 @@ def bank_options(command: Command) -> Command:
                 help="A hash list, or an index that 'nightlamp index build' wrote. May be repeated.",
             ),
             click.option(
-                "--benign", multiple=True, metavar="LIST", help="A list of known files, such as the NSRL's."
+                "--benign",
+                multiple=True,
+                metavar="LIST",
+                help="A list of known files, such as the NSRL's; --columns to --trust are not for it.",
             ),
             click.option(
                 "--banks",
