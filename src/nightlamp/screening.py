@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from nightlamp.policy import Policy, decide
+from nightlamp.policy import Facts, Policy, Rules, decide
 from nightlamp.signals import Signal, installed
 from nightlamp.values import Examination, Fingerprint, Match, Unchecked, Verdict
 
@@ -40,7 +40,7 @@ class Screener:
     """
 
     catalogs: Sequence[Lookup]
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy | Rules = field(default_factory=Policy)
     radius: Mapping[str, int] = field(default_factory=dict)
     signals: Mapping[str, Signal] = field(default_factory=installed)
 
@@ -53,7 +53,7 @@ class Screener:
                 found.extend(new)
         always = [u for catalog in self.catalogs for u in catalog.unchecked]
         return [
-            decide(found, [*examination.unchecked, *always], self.policy)
+            decide(Facts.of(examination, found, always), self.policy)
             for examination, found in zip(examinations, matches, strict=True)
         ]
 

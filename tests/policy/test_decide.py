@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightlamp.policy import Policy, decide
+from nightlamp.policy import Facts, Policy, decide
 from nightlamp.values import Bank, Fingerprint, Match, Unchecked
 
 ACTIONS = ["allow", "review", "block"]
@@ -56,18 +56,20 @@ policies = st.builds(
     ],
 )
 def test_each_kind_of_match_leads_where_the_default_policy_says(found: list[Match], action: str) -> None:
-    assert decide(found, [], Policy()).action == action
+    assert decide(Facts(found, []), Policy()).action == action
 
 
 def test_what_is_unchecked_is_never_allowed_and_always_said() -> None:
-    verdict = decide([], [Unchecked("pdq", "damaged", "no end of image")], Policy())
+    verdict = decide(Facts([], [Unchecked("pdq", "damaged", "no end of image")]), Policy())
 
     assert verdict.action == "review"
     assert verdict.reasons == ("not checked: pdq (damaged: no end of image)",)
 
 
 def test_what_the_operator_accepts_as_unchecked_is_said_but_changes_nothing() -> None:
-    verdict = decide([], [Unchecked("photodna", "not installed")], Policy(without=frozenset({"photodna"})))
+    verdict = decide(
+        Facts([], [Unchecked("photodna", "not installed")]), Policy(without=frozenset({"photodna"}))
+    )
 
     assert verdict.action == "allow"
     assert verdict.unchecked == (Unchecked("photodna", "not installed"),)
@@ -75,14 +77,14 @@ def test_what_the_operator_accepts_as_unchecked_is_said_but_changes_nothing() ->
 
 
 def test_a_known_file_needs_no_picture_to_be_seen() -> None:
-    verdict = decide([exact(KNOWN)], [Unchecked("pdq", "no decoder")], Policy())
+    verdict = decide(Facts([exact(KNOWN)], [Unchecked("pdq", "no decoder")]), Policy())
 
     assert (verdict.action, verdict.benign) == ("allow", True)
 
 
 @given(matches, unchecked, policies)
 def test_allow_is_always_earned(found: list[Match], missing: list[Unchecked], policy: Policy) -> None:
-    verdict = decide(found, missing, policy)
+    verdict = decide(Facts(found, missing), policy)
 
     if verdict.action == "allow" and missing:
         assert verdict.benign
@@ -96,21 +98,21 @@ def test_one_more_match_in_a_list_never_softens_the_verdict(
 ) -> None:
     more = exact(Bank(bank.name, trust=bank.trust))
 
-    before, after = decide(found, missing, policy), decide([*found, more], missing, policy)
+    before, after = decide(Facts(found, missing), policy), decide(Facts([*found, more], missing), policy)
 
     assert ACTIONS.index(after.action) >= ACTIONS.index(before.action)
 
 
 @given(st.lists(st.builds(near, banks.filter(lambda b: not b.benign)), max_size=4), unchecked)
 def test_the_order_of_matches_does_not_matter(found: list[Match], missing: list[Unchecked]) -> None:
-    verdicts = {decide(list(order), missing, Policy()) for order in permutations(found)}
+    verdicts = {decide(Facts(list(order), missing), Policy()) for order in permutations(found)}
 
     assert len(verdicts) == 1
 
 
 @given(matches, unchecked)
 def test_reasons_and_reprs_hold_no_hash_and_no_entry_id(found: list[Match], missing: list[Unchecked]) -> None:
-    told = repr(decide(found, missing, Policy()))
+    told = repr(decide(Facts(found, missing), Policy()))
 
     for match in found:
         assert match.fingerprint.value.hex() not in told

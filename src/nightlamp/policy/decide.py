@@ -1,96 +1,180 @@
-"""The built-in policy: a handful of settings, tried in a fixed order.
+"""Facts and a policy in, one verdict out: the first rule that is true gives it.
 
-An operator's own rule language will stand behind the same call: values in, ``Verdict`` out.
+Two things no policy can switch off: what could not be examined is never allowed, and a rule that cannot be
+evaluated never counts as "no".
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any
 
-from nightlamp.values import Action, Match, Unchecked, Verdict
+from nightlamp.policy.facts import Facts
+from nightlamp.policy.reasons import filled
+from nightlamp.policy.rules import Policy, Rule, Rules
+from nightlamp.policy.schema import FACTS, RECORDS, Type
+from nightlamp.values import NO_HANDLING, Action, Match, Unchecked, Verdict
 
-_SEVERITY: dict[Action, int] = {"allow": 0, "review": 1, "block": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What each kind of match leads to.
-
-    Args:
-        exact: for an equal md5, sha1, sha256 or other digest.
-        near: for a perceptual match within the signal's radius.
-        low_trust: for any match in a bank of low trust, instead of the two above.
-        unchecked: for an item of which something could not be examined; ``allow`` is not on offer.
-        without: what the operator knows not to be checked and accepts: names as in ``Unchecked.what``. It is
-            still said in the verdict, but does not change the action.
-    """
-
-    exact: Action = "block"
-    near: Action = "block"
-    low_trust: Action = "review"
-    unchecked: Literal["review", "block"] = "review"
-    without: frozenset[str] = frozenset()
+MAX_STEPS = 50_000
+"""Of a rule's loops on one item: list length to the power of their nesting."""
 
 
-def decide(matches: Sequence[Match], unchecked: Sequence[Unchecked], policy: Policy) -> Verdict:
+def decide(facts: Facts, policy: Policy | Rules) -> Verdict:
     """The verdict on one item.
 
-    A match in a benign bank (equal digests only) makes the item a *known file*: then nothing that could not
-    be examined matters, and a perceptual match alone leads to ``review`` at most. An equal digest in any
-    other bank outweighs it.
+    Rules are tried from top to bottom. One that cannot be evaluated makes the verdict ``review`` at least;
+    the rules after it may still block. ``allow`` while something is unchecked becomes ``review``, unless the
+    policy accepts it or the item is a known file.
 
     Args:
-        matches: of all banks, benign ones too, any order.
-        unchecked: of the item and of the banks.
-        policy: what leads to what.
+        facts: what is known of the item.
+        policy: switches or rules.
     """
-    hits = [match for match in matches if not match.bank.benign]
-    known = sorted({match.bank.name for match in matches if match.bank.benign and match.distance == 0})
-    action: Action = "allow"
-    reasons: list[str] = []
+    rules = policy.rules if isinstance(policy, Policy) else policy
+    seen = Seen(facts, rules)
+    hit, failed = _first_hit(rules, seen)
 
-    strongest: Counter[tuple[Action, str]] = Counter()
-    for match in hits:
-        strongest[_consequence(match, policy, known=bool(known)), _told(match)] += 1
-    for (consequence, told), count in sorted(
-        strongest.items(), key=lambda kv: (-_SEVERITY[kv[0][0]], kv[0][1])
-    ):
-        action = max(action, consequence, key=_SEVERITY.__getitem__)
-        reasons.append(told if count == 1 else f"{told} ({count} times)")
-
-    if known:
-        reasons.append(f"a known file by {', '.join(known)}")
-    else:
-        open_questions = [u for u in unchecked if u.what not in policy.without]
-        if open_questions:
-            action = max(action, policy.unchecked, key=_SEVERITY.__getitem__)
-        reasons.extend(str(u) for u in unchecked)
-    return Verdict(action, tuple(reasons), tuple(sorted(matches, key=_order)), tuple(unchecked), bool(known))
-
-
-def _consequence(match: Match, policy: Policy, *, known: bool) -> Action:
-    action = policy.exact if _is_exact(match) else policy.near
-    if match.bank.trust == "low":
-        action = policy.low_trust
-    if known and not _is_exact(match):
-        action = min(action, "review", key=_SEVERITY.__getitem__)
-    return action
+    action: Action = hit.then if hit else "review"
+    told = filled(hit.reason, seen) if hit else "no rule of the policy applies"
+    decisive = hit
+    if failed and action != "block":
+        action, told, decisive = "review", "", failed[0]
+    elif action == "allow" and seen.open:
+        action, told = "review", "not everything could be checked, and the policy does not accept that"
+    reasons = [told, *(f"policy rule {rule.id} could not be evaluated" for rule in failed), *_evidence(seen)]
+    return Verdict(
+        action,
+        tuple(dict.fromkeys(reason for reason in reasons if reason)),
+        tuple(sorted(facts.matches, key=_order)),
+        tuple(facts.unchecked),
+        bool(seen.known_by),
+        decisive.id if decisive else "",
+        decisive.handling if decisive else NO_HANDLING,
+    )
 
 
-def _is_exact(match: Match) -> bool:
-    return match.fingerprint.quality is None and match.distance == 0
+@dataclass(frozen=True)
+class Seen:
+    """The facts as a policy's rules see them."""
+
+    facts: Facts
+    rules: Rules
+
+    @cached_property
+    def hits(self) -> list[Match]:
+        """Matches that count."""
+        return self.facts.hits
+
+    @cached_property
+    def known_by(self) -> list[str]:
+        """Benign banks that know the item by digest."""
+        return self.facts.known_by
+
+    @cached_property
+    def open(self) -> list[Unchecked]:
+        """What is unchecked and matters: the policy does not accept it, and the item is no known file."""
+        if self.known_by:
+            return []
+        return [u for u in self.facts.unchecked if u.what not in self.rules.accept_unchecked]
+
+    @property
+    def jurisdiction(self) -> str:
+        """The item's, or the policy's."""
+        return self.facts.jurisdiction or self.rules.jurisdiction
+
+    def variables(self) -> dict[str, Any]:
+        """What the CEL engine gets: the fields that some rule asks about, and no others."""
+        return {
+            name: self._plain(FACTS[name].type, FACTS[name].get(self))
+            for record, name in self.rules.uses
+            if record == "facts"
+        }
+
+    def _plain(self, kind: Type, value: Any) -> Any:
+        if kind.name == "list" and kind.of is not None:
+            if kind.of.name not in RECORDS:
+                return list(value)
+            names = self._asked(kind.of.name)
+            rows: Any = [tuple(RECORDS[kind.of.name][name].get(each) for name in names) for each in value]
+            # A frame in eight views gives eight matches that a rule cannot tell apart: one of them will do.
+            rows = rows if kind.of.name in self.rules.counts else dict.fromkeys(rows)
+            return [dict(zip(names, row, strict=True)) for row in rows]
+        if kind.name == "map":
+            return {key: float(number) for key, number in value.items()}
+        if kind.name in RECORDS:
+            fields = RECORDS[kind.name]
+            plain = {
+                name: self._plain(fields[name].type, fields[name].get(value))
+                for name in self._asked(kind.name)
+            }
+            return {name: field for name, field in plain.items() if field is not None}
+        return value
+
+    def _asked(self, record: str) -> list[str]:
+        return sorted(name for of, name in self.rules.uses if of == record)
+
+
+def _first_hit(rules: Rules, seen: Seen) -> tuple[Rule | None, list[Rule]]:
+    """The first rule that is true, and those before it that could not be evaluated."""
+    failed: list[Rule] = []
+    context, longest = _context(seen)
+    for rule in rules.rules:
+        answer = _answer(rule, context, longest)
+        if answer is None:
+            failed.append(rule)
+        elif answer:
+            return rule, failed
+    return None, failed
+
+
+def _context(seen: Seen) -> tuple[Any, int]:
+    """The engine's variables and the length of the longest list; None if they cannot be made."""
+    import cel
+
+    try:
+        variables = seen.variables()
+        lists = [value for value in variables.values() if isinstance(value, list)]
+        lists += [variables["origin"]["statements"]] if "statements" in variables.get("origin", ()) else []
+        return cel.Context(variables), max(map(len, lists), default=0)
+    except Exception:  # noqa: BLE001 - a fact of a wrong type: no rule can be evaluated
+        return None, 0
+
+
+def _answer(rule: Rule, context: Any, longest: int) -> bool | None:
+    if rule.when == "true":
+        return True
+    if context is None or rule.program is None or longest**rule.learnt.loops > MAX_STEPS:
+        return None
+    try:
+        answer = rule.program.execute(context)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - a panic of the engine is no Exception, and means "not evaluated" too
+        return None
+    return answer if isinstance(answer, bool) else None
+
+
+def _evidence(seen: Seen) -> list[str]:
+    """What was found and what could not be checked, a line each, the surest first."""
+    found = Counter((not m.exact, m.bank.trust == "low", _told(m)) for m in seen.hits)
+    lines = [
+        told if count == 1 else f"{told} ({count} times)" for (_, _, told), count in sorted(found.items())
+    ]
+    if seen.known_by:
+        return [*lines, f"a known file by {', '.join(seen.known_by)}"]
+    return [*lines, *map(str, seen.facts.unchecked)]
 
 
 def _told(match: Match) -> str:
     category = f" as {match.category}" if match.category else ""
-    if _is_exact(match):
-        return f"{match.fingerprint.signal} equal to an entry of {match.bank.name}{category}"
+    disputed = ", disputed" if match.disputed else ""
+    if match.exact:
+        return f"{match.fingerprint.signal} equal to an entry of {match.bank.name}{category}{disputed}"
     return (
         f"{match.fingerprint.signal} close to an entry of {match.bank.name}{category} "
-        f"(distance {match.distance}, {match.fingerprint.view})"
+        f"(distance {match.distance}, {match.fingerprint.view}{disputed})"
     )
 
 
