@@ -154,9 +154,8 @@ def main() -> None:
         for count in sorted({given.images // 5, given.images // 2, given.images}):
             took, peak, own, hits = scan(pictures, count, nli, folder, given.workers)
             rates["scan"] = count / took
-            print(
-                f"{f'nightlamp scan of {count:,}':34}{took:9.1f}{rates['scan']:10.1f}{peak:10,}{own:9,}{hits:9,}"
-            )
+            name = f"nightlamp scan of {count:,}"
+            print(f"{name:34}{took:9.1f}{rates['scan']:10.1f}{peak:10,}{own:9,}{hits:9,}")
         for name, how in (
             ("decode alone, as we do", decode_ours),
             ("decode alone, Pillow to RGB", decode_pillow),
