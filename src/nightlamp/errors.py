@@ -10,6 +10,7 @@ fingerprint or a list's entry: they may end up in a log.
     ├── ArchiveError     an archive could not be read, or hits a limit (``code`` says how)
     ├── SignalError      a signal is unknown, or a plug-in is broken
     ├── ListError        a hash list cannot be read, or has bad rows under ``--strict``
+    ├── BankError        a live bank is unknown, or a change to it makes no sense
     ├── SnapshotError    an index file is damaged, half-written or of another version
     ├── OutputError      a scan's output cannot be written or continued
     ├── ConfigError      a setting is wrong or missing
@@ -92,6 +93,10 @@ class SignalError(NightlampError):
 
 class ListError(NightlampError):
     """A hash list cannot be read, or holds bad rows and ``strict`` was asked for."""
+
+
+class BankError(NightlampError):
+    """A live bank is unknown, its name is taken, or a change to it makes no sense; nothing was changed."""
 
 
 class SnapshotError(NightlampError):

@@ -9,7 +9,7 @@ from nightlamp.index.digest import DigestIndex
 from nightlamp.index.flat import FlatIndex
 from nightlamp.index.found import Found
 from nightlamp.index.hamming import HammingIndex
-from nightlamp.index.live import Index, LiveIndex
+from nightlamp.index.live import Index, IndexView, LiveIndex
 from nightlamp.index.snapshot import Snapshot, open_snapshot, write_snapshot
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Found",
     "HammingIndex",
     "Index",
+    "IndexView",
     "LiveIndex",
     "Snapshot",
     "open_snapshot",

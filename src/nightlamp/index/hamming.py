@@ -41,12 +41,15 @@ class HammingIndex:
     ids: np.ndarray
 
     @classmethod
-    def build(cls, codes: np.ndarray, numbers: np.ndarray | None = None) -> Self:
+    def build(
+        cls, codes: np.ndarray, numbers: np.ndarray | None = None, *, source: np.ndarray | None = None
+    ) -> Self:
         """An index of ``codes`` (n, 32) uint8, most significant byte first or any other fixed order.
 
         Args:
             codes: the entries; equal ones are all kept.
             numbers: (n,) int64, returned for the entries found; by default their rows.
+            source: an order of the bits to take over; by default the best one is looked for.
 
         Raises:
             ValueError: wrong shape or type, or more than 2³² − 1 entries.
@@ -66,7 +69,7 @@ class HammingIndex:
         from nightlamp.index._kernels import permute_bits, sort_halves
         from nightlamp.index.arrangement import arrange
 
-        source = read_only(arrange(codes))
+        source = read_only(arrange(codes) if source is None else source)
         words = permute_bits(codes.view("<u8"), source)
         directory = np.zeros((HALVES, BUCKETS + 1), np.uint32)
         sketches = np.empty(HALVES * n + PAD, np.uint16)
@@ -88,15 +91,15 @@ class HammingIndex:
         """
         import numpy as np
 
-        from nightlamp.index._kernels import permute_bits, search
+        from nightlamp.index._kernels import search
 
         if radius < 0:
             raise ValueError("the radius is negative")
         radius = min(radius, BITS)
         plan = plan_for(radius)
-        words = permute_bits(as_values(queries, SIZE).view("<u8"), self.source)
         found = search(
-            words,
+            as_values(queries, SIZE).view("<u8"),
+            self.source,
             self.codes,
             self.numbers,
             self.directory,
@@ -139,8 +142,8 @@ class HammingIndex:
         return values
 
     def with_entries(self, values: np.ndarray, numbers: np.ndarray) -> Self:
-        """An index of the same kind over other entries."""
-        return self.build(values, numbers)
+        """An index of the same kind over other entries, with the bits in the same order if that was chosen."""
+        return self.build(values, numbers, source=self.source if self.directory.size else None)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a snapshot must hold; ``from_arrays`` takes it back."""

@@ -73,6 +73,44 @@ class _Part(Generic[I]):
         return replace(self, removed=np.insert(self.removed, np.searchsorted(self.removed, new), new))
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class IndexView(Generic[I]):
+    """What was in force at one moment; later changes do not reach it."""
+
+    _parts: tuple[_Part[I], ...]
+
+    def search(self, queries: np.ndarray, radius: int) -> Found:
+        """All entries in force within ``radius`` of each of the ``queries`` (q, size) uint8."""
+        import numpy as np
+
+        found = []
+        for part in self._parts:
+            if not len(part.index):
+                continue
+            some = part.index.search(queries, radius)
+            if len(part.removed) and len(some):
+                alive = part.alive(some.number)
+                some = Found(some.query[alive], some.number[alive], some.distance[alive])
+            if len(some):
+                found.append(some)
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            nothing = np.empty(0, np.int64)
+            return Found(nothing, nothing, np.empty(0, np.int32))
+        order = np.argsort(np.concatenate([f.query for f in found]), kind="stable")
+        columns = zip(*((f.query, f.number, f.distance) for f in found), strict=True)
+        return Found(*(np.concatenate(column)[order] for column in columns))
+
+    def __len__(self) -> int:
+        """Entries in force; counted anew each time, in time proportional to their number."""
+        return sum(int(part.alive(part.index.numbers).sum()) for part in self._parts)
+
+    def __repr__(self) -> str:
+        """Never shows an entry."""
+        return f"IndexView({len(self._parts)} parts)"
+
+
 class LiveIndex(Generic[I]):
     """``base`` with entries added and removed; for many readers and writers in threads.
 
@@ -93,25 +131,11 @@ class LiveIndex(Generic[I]):
 
     def search(self, queries: np.ndarray, radius: int) -> Found:
         """All entries in force within ``radius`` of each of the ``queries`` (q, size) uint8."""
-        import numpy as np
+        return self.view().search(queries, radius)
 
-        found = []
-        for part in self._parts:
-            if not len(part.index):
-                continue
-            some = part.index.search(queries, radius)
-            if len(part.removed) and len(some):
-                alive = part.alive(some.number)
-                some = Found(some.query[alive], some.number[alive], some.distance[alive])
-            if len(some):
-                found.append(some)
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            return Found(self._nothing, self._nothing, np.empty(0, np.int32))
-        order = np.argsort(np.concatenate([f.query for f in found]), kind="stable")
-        columns = zip(*((f.query, f.number, f.distance) for f in found), strict=True)
-        return Found(*(np.concatenate(column)[order] for column in columns))
+    def view(self) -> IndexView[I]:
+        """What is in force now, as a value that stays as it is."""
+        return IndexView(self._parts)
 
     def add(self, values: np.ndarray, numbers: np.ndarray) -> None:
         """Put entries in force: ``values`` (n, size) uint8 and their ``numbers`` (n,) int64."""
@@ -160,7 +184,7 @@ class LiveIndex(Generic[I]):
 
     def __len__(self) -> int:
         """Entries in force; counted anew each time, in time proportional to their number."""
-        return sum(int(part.alive(part.index.numbers).sum()) for part in self._parts)
+        return len(self.view())
 
     def __repr__(self) -> str:
         """Never shows an entry."""
