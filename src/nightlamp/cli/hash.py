@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nightlamp.cli.messages import table
+from nightlamp.cli.messages import safe, table
 from nightlamp.cli.options import limit_options, limits_of
 from nightlamp.cli.preparing import preparing
 
@@ -48,7 +48,7 @@ def hash_command(files: tuple[str, ...], as_json: bool, views: bool, detail: Det
             unchecked = unchecked or bool(examination.unchecked)
             shown = [f for f in examination.fingerprints if views or f.view == "as is"]
             if as_json:
-                click.echo(json.dumps(_as_json(path_text(name), examination, shown), ensure_ascii=False))
+                click.echo(json.dumps(_as_json(path_text(name), examination, shown), ensure_ascii=True))
             else:
                 _show(path_text(name), examination, shown, first=name == files[0])
     if unchecked:
@@ -76,9 +76,8 @@ def _show(path: str, examination: Examination, shown: list[Fingerprint], *, firs
         click.echo()
     seen = f", {examination.width} × {examination.height}" if examination.width else ""
     frames = f", {examination.frames} frames" if examination.frames > 1 else ""
-    click.echo(
-        f"{path}  ({examination.media_type or 'unknown type'}, {examination.size:,} bytes{seen}{frames})"
-    )
+    kind = safe(examination.media_type) or "unknown type"
+    click.echo(f"{path}  ({kind}, {examination.size:,} bytes{seen}{frames})")
     table(
         (
             "  " + f.signal,
@@ -97,7 +96,7 @@ def _show(path: str, examination: Examination, shown: list[Fingerprint], *, firs
         for f in shown
     )
     for missing in examination.unchecked:
-        click.echo(f"  {missing}")
+        click.echo(safe(f"  {missing}"))
 
 
 def _text(fingerprint: Fingerprint) -> str:

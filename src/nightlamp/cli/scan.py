@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -102,11 +103,12 @@ def scan(paths: tuple[str, ...], **given: Any) -> None:
     quiet = given["quiet"]
     workers = Workers(given["workers"], limits_of(given), given["detail"])
     with ExitStack() as stack:
-        with preparing(quiet=quiet):
-            catalogs = open_banks(given)
-            screener = _screener(given, catalogs)
-            output = _output(paths, given, screener, workers, describe(catalogs))
+        with preparing(quiet=quiet), ThreadPoolExecutor(1) as beside:
+            opening = beside.submit(open_banks, given)
             stack.enter_context(workers)
+            catalogs = opening.result()
+        screener = _screener(given, catalogs)
+        output = _output(paths, given, screener, workers, describe(catalogs))
         interruption = stack.enter_context(Interruption())
         progress = stack.enter_context(Progress(bar=False if quiet else None, lines=given["verbose"]))
         progress.expect([] if "-" in paths else paths, follow=given["follow_symlinks"])

@@ -70,7 +70,10 @@ class Secrets:
 
 
 def row_of(item: Item, examination: Examination, verdict: Verdict, secrets: Secrets) -> Row:
-    """The row of an item that was examined and judged."""
+    """The row of an item that was examined and judged.
+
+    A worker that content has taken over, or a list, may send any text: what is not safe to show is escaped.
+    """
     sha256 = next((f.value.hex() for f in examination.fingerprints if f.signal == "sha256"), "")
     return Row(
         item.path,
@@ -93,15 +96,15 @@ def _row_match(match: Match, secrets: Secrets) -> RowMatch:
 
         value = signal_named(match.fingerprint.signal).text(match.fingerprint.value)
     return RowMatch(
-        match.bank.name,
+        printable(match.bank.name),
         match.fingerprint.signal,
         match.distance,
-        match.fingerprint.view,
+        printable(match.fingerprint.view),
         match.fingerprint.frame,
-        match.category,
+        printable(match.category),
         match.bank.benign,
         value,
-        match.entry_id if secrets.entry_ids else None,
+        printable(match.entry_id) if secrets.entry_ids else None,
     )
 
 
