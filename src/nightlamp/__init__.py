@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nightlamp.api import build_index, hash_bytes, hash_file, open_index
     from nightlamp.errors import NightlampError
     from nightlamp.examine import Workers
-    from nightlamp.policy import Policy, decide
+    from nightlamp.policy import Facts, Policy, Rules, decide
     from nightlamp.screening import Screener
     from nightlamp.signals import Signal
     from nightlamp.values import Bank, Examination, Fingerprint, Match, Unchecked, Verdict
@@ -35,7 +35,9 @@ _HOME = {
     "open_index": "api",
     "NightlampError": "errors",
     "Workers": "examine",
+    "Facts": "policy",
     "Policy": "policy",
+    "Rules": "policy",
     "decide": "policy",
     "Screener": "screening",
     "Signal": "signals",
@@ -50,10 +52,12 @@ _HOME = {
 __all__ = [
     "Bank",
     "Examination",
+    "Facts",
     "Fingerprint",
     "Match",
     "NightlampError",
     "Policy",
+    "Rules",
     "Screener",
     "Signal",
     "Unchecked",

@@ -18,8 +18,9 @@ from nightlamp.cli.demo import demo
 from nightlamp.cli.hash import hash_command
 from nightlamp.cli.index import index
 from nightlamp.cli.messages import NoInputError, complain
+from nightlamp.cli.policy import policy
 from nightlamp.cli.scan import scan
-from nightlamp.errors import ListError, NightlampError, OutputError, SnapshotError
+from nightlamp.errors import ListError, NightlampError, OutputError, PolicyError, SnapshotError
 
 USAGE, DATA, NO_INPUT, INTERNAL, CANNOT_WRITE, INTERRUPTED = 64, 65, 66, 70, 73, 130
 
@@ -80,7 +81,7 @@ def _status_of(error: NightlampError) -> int:
         return NO_INPUT
     if isinstance(error, OutputError):
         return CANNOT_WRITE
-    return DATA if isinstance(error, ListError | SnapshotError) else INTERNAL
+    return DATA if isinstance(error, ListError | PolicyError | SnapshotError) else INTERNAL
 
 
 def _forget_stdout() -> None:
@@ -105,7 +106,7 @@ def app(debug: bool) -> None:
     """
 
 
-for command in (scan, hash_command, bank, index, demo, completion):
+for command in (scan, hash_command, bank, index, policy, demo, completion):
     app.add_command(command)
 
 

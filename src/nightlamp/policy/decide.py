@@ -7,7 +7,7 @@ evaluated never counts as "no".
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,14 @@ def decide(facts: Facts, policy: Policy | Rules) -> Verdict:
         policy: switches or rules.
     """
     rules = policy.rules if isinstance(policy, Policy) else policy
+    if not facts.matches and not facts.unchecked and rules.of_findings_alone:
+        if "nothing found" not in rules.kept:
+            rules.kept["nothing found"] = _decided(Facts(), rules)
+        return rules.kept["nothing found"]
+    return _decided(facts, rules)
+
+
+def _decided(facts: Facts, rules: Rules) -> Verdict:
     seen = Seen(facts, rules)
     hit, failed = _first_hit(rules, seen)
 
@@ -77,7 +85,7 @@ class Seen:
         """What is unchecked and matters: the policy does not accept it, and the item is no known file."""
         if self.known_by:
             return []
-        return [u for u in self.facts.unchecked if u.what not in self.rules.accept_unchecked]
+        return [u for u in self.facts.unchecked if u.what not in self.rules.without]
 
     @property
     def jurisdiction(self) -> str:
@@ -88,15 +96,14 @@ class Seen:
         """What the CEL engine gets: the fields that some rule asks about, and no others."""
         return {
             name: self._plain(FACTS[name].type, FACTS[name].get(self))
-            for record, name in self.rules.uses
-            if record == "facts"
+            for name in self.rules.asked.get("facts", ())
         }
 
     def _plain(self, kind: Type, value: Any) -> Any:
         if kind.name == "list" and kind.of is not None:
             if kind.of.name not in RECORDS:
                 return list(value)
-            names = self._asked(kind.of.name)
+            names = self.rules.asked.get(kind.of.name, ())
             rows: Any = [tuple(RECORDS[kind.of.name][name].get(each) for name in names) for each in value]
             # A frame in eight views gives eight matches that a rule cannot tell apart: one of them will do.
             rows = rows if kind.of.name in self.rules.counts else dict.fromkeys(rows)
@@ -107,13 +114,10 @@ class Seen:
             fields = RECORDS[kind.name]
             plain = {
                 name: self._plain(fields[name].type, fields[name].get(value))
-                for name in self._asked(kind.name)
+                for name in self.rules.asked.get(kind.name, ())
             }
             return {name: field for name, field in plain.items() if field is not None}
         return value
-
-    def _asked(self, record: str) -> list[str]:
-        return sorted(name for of, name in self.rules.uses if of == record)
 
 
 def _first_hit(rules: Rules, seen: Seen) -> tuple[Rule | None, list[Rule]]:
@@ -182,11 +186,12 @@ def _order(match: Match) -> tuple[object, ...]:
     bank, fingerprint = match.bank, match.fingerprint
     return (
         match.distance,
-        astuple(bank),
+        (bank.name, bank.source, bank.category, bank.trust, bank.benign),
         match.category,
         fingerprint.signal,
         fingerprint.frame,
         fingerprint.view,
         fingerprint.value,
         match.entry_id,
+        match.disputed,
     )

@@ -5,14 +5,15 @@ Both are plain values: they compare, pickle and hash. What the CEL engine makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from nightlamp.policy.checking import Learnt, check
 from nightlamp.policy.expression import ExpressionError, Node, parse
-from nightlamp.values import NO_HANDLING, Action, Handling
+from nightlamp.policy.reasons import placeholders
+from nightlamp.values import NO_HANDLING, Action, Handling, Verdict
 
 SEVERITY: dict[Action, int] = {"allow": 0, "review": 1, "block": 2}
 _EVERYTHING_UNKNOWN = Learnt(loops=1)
@@ -74,19 +75,38 @@ class Rules:
         name: the policy's own.
         rules: the first whose ``when`` is true gives the verdict; none: ``review``.
         jurisdiction: free text; what ``jurisdiction`` means to a rule where the facts do not say.
-        accept_unchecked: what the operator knows not to be checked and accepts: names as in
+        without: what the operator knows not to be checked and accepts: names as in
             ``Unchecked.what``. It is still said in the verdict, but no rule sees it.
     """
 
     name: str
     rules: tuple[Rule, ...]
     jurisdiction: str = ""
-    accept_unchecked: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
 
     @cached_property
     def uses(self) -> frozenset[tuple[str, str]]:
         """The (record, field) pairs that any rule asks about."""
         return frozenset(pair for rule in self.rules for pair in rule.learnt.uses)
+
+    @cached_property
+    def asked(self) -> Mapping[str, tuple[str, ...]]:
+        """``uses`` by record; a record that no rule asks about is not in it."""
+        records = sorted({record for record, _ in self.uses})
+        return {of: tuple(sorted(name for record, name in self.uses if record == of)) for of in records}
+
+    @cached_property
+    def of_findings_alone(self) -> bool:
+        """Whether neither rules nor reasons ask of anything but matches and what is unchecked."""
+        findings = {("facts", "matches"), ("facts", "unchecked"), ("facts", "item"), ("item", "known")}
+        asks = {pair for pair in self.uses if pair[0] not in ("match", "unchecked")}
+        names = {name.split(".")[0] for rule in self.rules for _, name in placeholders(rule.reason)}
+        return asks <= findings and names <= {"matches", "unchecked"}
+
+    @cached_property
+    def kept(self) -> dict[str, Verdict]:
+        """Where ``decide`` keeps the verdict that most items get."""
+        return {}
 
     @cached_property
     def counts(self) -> frozenset[str]:
