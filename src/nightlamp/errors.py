@@ -12,6 +12,8 @@ fingerprint or a list's entry: they may end up in a log.
     ├── ListError        a hash list cannot be read, or has bad rows under ``--strict``
     ├── BankError        a live bank is unknown, or a change to it makes no sense
     ├── SnapshotError    an index file is damaged, half-written or of another version
+    ├── OutboundError    a request to the outside was refused or failed (``code`` says how)
+    ├── WebhookError     a received webhook is not what its sender signed (``code`` says how)
     ├── OutputError      a scan's output cannot be written or continued
     ├── ConfigError      a setting is wrong or missing
     ├── StoreError       the database cannot be used
@@ -52,6 +54,19 @@ ArchiveCode = Literal[
     "crashed",
     "no decoder",
 ]
+
+OutboundCode = Literal[
+    "invalid url",  # no http or https URL
+    "refused",  # the scheme, port, address or redirect is one that our rules forbid; nothing was sent there
+    "unreachable",  # no such name, or nobody accepts or keeps a connection
+    "tls",  # the certificate or the handshake is bad
+    "timeout",  # the time for everything together is used up
+    "too large",  # more bytes than the limit, as sent or once unpacked
+    "redirect",  # too many redirects, or one that leads nowhere
+    "status",  # not the status that was asked for
+    "bad answer",  # not HTTP, cut short, or packed in a way that we do not open
+]
+WebhookCode = Literal["missing", "malformed", "too old", "too new", "no match"]
 
 
 class NightlampError(Exception):
@@ -105,6 +120,28 @@ class SnapshotError(NightlampError):
 
 class PolicyError(NightlampError):
     """A policy file or its cases cannot be read, or break a rule of the policy language; it is not in force."""
+
+
+class OutboundError(NightlampError):
+    """A request to the outside was refused or failed; ``code`` is one of ``OutboundCode``.
+
+    The message is for the operator. Who submitted the URL is told ``for_submitter`` and nothing else, whatever
+    happened: what differs between two failures tells about the network that the service stands in.
+    """
+
+    for_submitter = "the URL could not be fetched"
+
+    def __init__(self, code: OutboundCode, what: str = "", *, where: str = "", hint: str = "") -> None:
+        super().__init__(f"{code}: {what}" if what else code, where=where, hint=hint)
+        self.code: OutboundCode = code
+
+
+class WebhookError(NightlampError):
+    """A received webhook is not, or no longer, what its sender signed; ``code`` is one of ``WebhookCode``."""
+
+    def __init__(self, code: WebhookCode, what: str) -> None:
+        super().__init__(f"{code}: {what}", where="webhook")
+        self.code: WebhookCode = code
 
 
 class OutputError(NightlampError):
