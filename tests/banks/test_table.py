@@ -121,6 +121,35 @@ def test_a_quote_that_never_closes_costs_its_own_row(write, value, ours):
     assert [r.row for r in found if isinstance(r, BadRow)] == [102, 303]
 
 
+def test_two_stray_quotes_do_not_swallow_the_rows_between(write, value, ours):
+    # given: what looks like one cell of many lines, from the stray quote in row 12 to the one in row 22
+    lines = [f"{n},{value('md5', n).hex()},name {n}" for n in range(40)]
+    lines[10] = f'10,{value("md5", 10).hex()},"name'
+    lines[20] = f'20,{value("md5", 20).hex()},name"'
+    found = rows(write("id,md5,name\n" + "\n".join(lines)), ours)
+    assert [r.entry_id for r in found if isinstance(r, Entry)] == [str(n) for n in range(40) if n != 10]
+    assert [r.row for r in found if isinstance(r, BadRow)] == [12]
+
+
+def test_a_damaged_header_does_not_cost_the_first_row(write, value, ours):
+    path = write(f'id,"na"me,md5\n1,a,{value("md5", 1).hex()}\n2,b,{value("md5", 2).hex()}\n')
+    assert [(type(r), r.row) for r in rows(path, ours)] == [(BadRow, 1), (Entry, 2), (Entry, 3)]
+
+
+def test_blanks_inside_a_hash_cost_that_row_only(write, value, ours):
+    texts = [value("md5", n).hex() for n in range(5)]
+    texts[2] = texts[2][:10] + "  " + texts[2][12:]
+    found = rows(write("id,md5\n" + "".join(f"{n},{t}\n" for n, t in enumerate(texts))), ours)
+    assert [(type(r), r.row) for r in found] == [
+        (Entry, 2),
+        (Entry, 3),
+        (BadRow, 4),
+        (Entry, 5),
+        (Entry, 6),
+    ]
+    assert [r.value for r in found if isinstance(r, Entry)] == [value("md5", n) for n in (0, 1, 3, 4)]
+
+
 def test_a_quote_at_a_block_border(write, value, ours):
     # given: records of two lines, over more than one block of input
     n = 20_000
