@@ -19,16 +19,22 @@ BLOCK = 2048  # candidates or entries that are compared before results are writt
 
 
 @njit(cache=True, nogil=True)
+def _permute(code, source, out):  # type: ignore[no-untyped-def]
+    """``out`` (4,) becomes ``code`` with bit j taken from bit ``source[j]`` ((256,) uint8)."""
+    for w in range(4):
+        word = np.uint64(0)
+        for b in range(64):
+            s = source[w * 64 + b]
+            word |= ((code[s >> 6] >> np.uint64(s & 63)) & np.uint64(1)) << np.uint64(b)
+        out[w] = word
+
+
+@njit(cache=True, nogil=True)
 def permute_bits(codes, source):  # type: ignore[no-untyped-def]
-    """Codes (n, 4) uint64 with bit j taken from bit ``source[j]`` ((256,) uint8) of the same code."""
-    out = np.empty_like(codes)
+    """All ``codes`` (n, 4) with bit j taken from bit ``source[j]``."""
+    out = np.empty((len(codes), 4), np.uint64)
     for i in range(len(codes)):
-        for w in range(4):
-            word = np.uint64(0)
-            for b in range(64):
-                s = source[w * 64 + b]
-                word |= ((codes[i, s >> 6] >> np.uint64(s & 63)) & np.uint64(1)) << np.uint64(b)
-            out[i, w] = word
+        _permute(codes[i], source, out[i])
     return out
 
 
@@ -163,10 +169,12 @@ def _scan_block(query, codes, first, last, radius, rows, distances):  # type: ig
 
 
 @njit(cache=True, nogil=True)
-def search(queries, codes, numbers, directory, sketches, ids, masks, ends, words, halves, radius, by_scan):  # type: ignore[no-untyped-def]
+def search(  # type: ignore[no-untyped-def]
+    queries, source, codes, numbers, directory, sketches, ids, masks, ends, words, halves, radius, by_scan
+):
     """All results within ``radius``: by the plan ``words``, ``halves``, or ``by_scan``.
 
-    Returns (k, 3) int64: query, number, distance.
+    ``queries`` (q, 4) are not yet permuted. Returns (k, 3) int64: query, number, distance.
     """
     n = np.int64(len(codes))
     runs = np.int64(0)
@@ -177,10 +185,11 @@ def search(queries, codes, numbers, directory, sketches, ids, masks, ends, words
     want, limit = np.empty(runs, np.uint16), np.empty(runs, np.uint16)
     pending, rows, distances = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
     flat = codes.reshape(-1)
+    query = np.empty(4, np.uint64)
     found = np.empty((64, 3), np.int64)
     count = 0
     for q in range(len(queries)):
-        query = queries[q]
+        _permute(queries[q], source, query)
         run, at = np.int64(0), np.int64(0)
         if not by_scan:
             _choose_runs(query, n, directory, masks, ends, words, halves, start, end, want, limit)
