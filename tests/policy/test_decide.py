@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import time
 from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightlamp.policy import Facts, Policy, decide
-from nightlamp.values import Bank, Fingerprint, Match, Unchecked
+from nightlamp.policy import Context, Facts, Item, Policy, Rule, Rules, decide, profile
+from nightlamp.values import Bank, Fingerprint, Handling, Hold, Match, Unchecked
 
 ACTIONS = ["allow", "review", "block"]
 KNOWN = Bank("nsrl", benign=True)
@@ -118,3 +119,141 @@ def test_reasons_and_reprs_hold_no_hash_and_no_entry_id(found: list[Match], miss
         assert match.fingerprint.value.hex() not in told
         assert repr(match.fingerprint.value) not in told
         assert match.entry_id not in told
+
+
+def ruled(*rules: Rule, **more: object) -> Rules:
+    return Rules("test", rules, **more)  # type: ignore[arg-type]
+
+
+LAST = Rule("rest", "true", "allow", "Nothing found.")
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "scores.adult > 0.5",  # absent
+        "1 / actor.items == 1",  # division by zero
+        "actor.items + 9223372036854775807 + 1 > 0",  # overflow
+        "context.submitted_at > timestamp('2026-01-01T00:00:00Z')",  # absent
+        "matches[3].exact",  # absent
+        "nonsense(",
+        "item.nothing",
+        "item.size",
+        "",
+    ],
+)
+def test_a_rule_that_cannot_be_evaluated_never_means_no(when: str) -> None:
+    handling = Handling(Hold(12), "high")
+    doubtful = Rule("doubtful", when, "block", "A reason.", handling)
+
+    verdict = decide(Facts(), ruled(doubtful, LAST))
+    with_a_block_below = decide(Facts(), ruled(doubtful, Rule("strict", "true", "block", "Strict.")))
+
+    assert (verdict.action, verdict.rule, verdict.handling) == ("review", "doubtful", handling)
+    assert verdict.reasons == ("policy rule doubtful could not be evaluated",)
+    assert (with_a_block_below.action, with_a_block_below.rule) == ("block", "strict")
+
+
+def test_a_policy_that_allows_what_is_unchecked_is_overruled() -> None:
+    careless = ruled(LAST)
+    missing = [Unchecked("pdq", "damaged")]
+
+    overruled = decide(Facts((), missing), careless)
+    accepted = decide(Facts((), missing), ruled(LAST, without=frozenset({"pdq"})))
+    known = decide(Facts([exact(KNOWN)], missing), careless)
+
+    assert overruled.action == "review"
+    assert overruled.reasons == (
+        "not everything could be checked, and the policy does not accept that",
+        "not checked: pdq (damaged)",
+    )
+    assert accepted.action == known.action == "allow"
+    assert "not checked: pdq (damaged)" in accepted.reasons
+
+
+def test_no_rule_that_applies_means_review() -> None:
+    verdict = decide(Facts(), ruled(Rule("never", "false", "block", "Never.")))
+
+    assert (verdict.action, verdict.rule, verdict.reasons) == (
+        "review",
+        "",
+        ("no rule of the policy applies",),
+    )
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        Facts(scores={"adult": "high"}),  # type: ignore[dict-item]
+        Facts(context=Context(room="\ud800")),
+        Facts(item=Item(size=object())),  # type: ignore[arg-type]
+    ],
+)
+def test_facts_of_a_wrong_type_mean_review(facts: Facts) -> None:
+    asks = Rule("asks", "'adult' in scores || context.room == 'x' || item.size > 3", "block", "Asks.")
+
+    assert decide(facts, ruled(asks, LAST)).action == "review"
+
+
+def test_loops_over_very_many_matches_end_in_review_and_not_in_a_long_wait() -> None:
+    many = Facts([near(Bank(f"bank {n}"), n) for n in range(2_000)])
+    nested = "matches.exists(m, matches.exists(n, m.distance > n.distance + 9000))"
+    start = time.monotonic()
+
+    verdict = decide(many, ruled(Rule("nested", nested, "block", "Nested."), LAST))
+
+    assert verdict.action == "review"
+    assert "policy rule nested could not be evaluated" in verdict.reasons
+    assert time.monotonic() - start < 10
+
+
+def test_matches_that_no_rule_can_tell_apart_cost_no_loop() -> None:
+    alike = Facts([near(Bank("a"), 5, view) for view in ("as is", "mirrored")] * 1_000)
+    nested = "matches.exists(m, matches.exists(n, m.distance > n.distance + 9000))"
+
+    assert decide(alike, ruled(Rule("nested", nested, "block", "Nested."), LAST)).action == "allow"
+    assert decide(alike, ruled(Rule("count", "size(matches) == 2000", "block", "C."), LAST)).action == "block"
+
+
+def test_a_reason_names_fields_and_nothing_that_a_terminal_or_a_page_would_obey() -> None:
+    facts = Facts(
+        [near(Bank(f"bank {n}"), 3) for n in range(7)],
+        [Unchecked("photodna", "not installed")],
+        item=Item("image/png", 5),
+        scores={"adult": 0.25},
+        context=Context("chat", "room\x1b[31m\n" + "x" * 100),
+    )
+    reason = "{matches.bank}; {unchecked.what}; {item.size}; {scores.adult} {scores.other}; {item.known}; "
+
+    told = decide(facts, ruled(Rule("r", "true", "block", reason + "{context.room}"))).reasons[0]
+
+    banks_told, unchecked_told, size, scores, is_known, room = told.split("; ")
+    assert banks_told == "bank 0, bank 1, bank 2, bank 3, bank 4 and 2 more"
+    assert (unchecked_told, size, scores, is_known) == ("photodna", "5", "0.25 none", "no")
+    assert room.isprintable()
+    assert len(room) == 60
+
+
+def test_the_policys_jurisdiction_stands_in_for_the_items() -> None:
+    rules = ruled(Rule("us", "jurisdiction == 'US'", "block", "US."), LAST, jurisdiction="US")
+
+    assert decide(Facts(), rules).action == "block"
+    assert decide(Facts(jurisdiction="UK"), rules).action == "allow"
+
+
+def test_disputed_entries_reach_rules_and_are_told() -> None:
+    match = exact(Bank("b"))
+    disputed = Match(match.fingerprint, match.bank, match.entry_id, "csam", 0, disputed=True)
+
+    verdict = decide(Facts([disputed]), profile("us"))
+
+    assert (verdict.action, verdict.rule) == ("review", "doubtful")
+    assert "sha256 equal to an entry of b as csam, disputed" in verdict.reasons
+
+
+def test_an_items_verdict_does_not_depend_on_those_before_it() -> None:
+    rules = ruled(Rule("size", "matches != [] || item.size > 3", "block", "{item.size}"), LAST)
+
+    assert [decide(Facts(item=Item(size=n)), rules).action for n in (1, 5, 1)] == ["allow", "block", "allow"]
+    told = ruled(Rule("rest", "true", "allow", "{item.size} bytes"))
+    assert [decide(Facts(item=Item(size=n)), told).reasons for n in (1, 5)] == [("1 bytes",), ("5 bytes",)]

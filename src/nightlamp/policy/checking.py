@@ -136,6 +136,7 @@ class _Checker:
                 first, second = self.type_of(yes, scope), self.type_of(no, scope)
                 if None not in (first, second) and first != second:
                     self.problem(node.at, f"one branch is {_a(first)}, the other {_a(second)}")
+                    return None
                 return first
             case cel.Binary():
                 return self.binary(node, scope)
@@ -337,7 +338,8 @@ def _result(sign: str, left: Type, right: Type) -> Type | None:
         return BOOL if right.name == "list" and element in (None, left) and left.name not in RECORDS else None
     if sign in ("==", "!="):
         same = left == right or (left.name == right.name == "list" and None in (left.of, right.of))
-        return BOOL if numbers or (same and left.name not in RECORDS and left.name != "map") else None
+        plain = left.name not in RECORDS and left.name != "map" and not _of_records(left, right)
+        return BOOL if numbers or (same and plain) else None
     if sign in ("<", "<=", ">", ">="):
         ordered = left == right and left in (STRING, TIMESTAMP, DURATION)
         return BOOL if numbers or ordered else None
@@ -350,6 +352,11 @@ def _result(sign: str, left: Type, right: Type) -> Type | None:
         ("+", STRING, STRING): STRING,
     }
     return moments.get((sign, left, right))
+
+
+def _of_records(left: Type, right: Type) -> bool:
+    """Two lists of records: only with ``[]`` can such a list be compared."""
+    return left.of is not None and right.of is not None and left.of.name in RECORDS
 
 
 def _is_empty(node: cel.Node) -> bool:

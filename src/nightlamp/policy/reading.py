@@ -191,9 +191,7 @@ class _Reader:
         if isinstance(node, yaml.Scalar):
             for offset, name in reasons.placeholders(text):
                 if not reasons.known(name):
-                    hint = (
-                        "write a field such as {matches.bank} or {item.media_type}; braces serve nothing else"
-                    )
+                    hint = "write a field such as {matches.bank} or {item.media_type}"
                     told = f"the reason cannot name {name[:40]!r}"
                     self.findings.append(Finding(*node.place(offset), "error", told, hint))
             if not text.strip() or "\n" in text.strip() or len(text) > 300:
