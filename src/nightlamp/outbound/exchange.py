@@ -1,0 +1,123 @@
+"""One request and its answer over an open connection; HTTP/1.1 by h11, limits by us."""
+
+from __future__ import annotations
+
+import socket
+import zlib
+from collections.abc import Iterable, Iterator
+
+import h11
+
+from nightlamp.errors import OutboundError
+from nightlamp.outbound.connection import Deadline
+
+_RECEIVE = 1 << 16
+_MAX_HEAD = 1 << 16  # bytes of a status line and its headers
+_MAX_INTERIM = 8  # 1xx answers before the real one
+
+
+class Answer:
+    """The answer to one request: its head at once, its body on demand."""
+
+    def __init__(
+        self, connection: socket.socket, request: h11.Request, body: bytes, deadline: Deadline
+    ) -> None:
+        """Send the request and read the answer's head; raises ``OutboundError``."""
+        self._connection = connection
+        self._deadline = deadline
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
+        self._send(request)
+        if body:
+            self._send(h11.Data(data=body))
+        self._send(h11.EndOfMessage())
+        self._head = self._response()
+        self.status: int = self._head.status_code
+
+    def header(self, name: bytes) -> str | None:
+        """The values of a header, joined by commas (RFC 9110 §5.3), or ``None``; ``name`` in lower case."""
+        values = [value for key, value in self._head.headers if key == name]
+        return b", ".join(values).decode("utf-8", "replace") if values else None
+
+    def body(self, most: int) -> bytes:
+        """The body, unpacked, of at most ``most`` bytes; raises ``OutboundError``."""
+        length = self.header(b"content-length") or "0"  # h11 has seen that it is one number
+        if len(length) > 18 or int(length) > most:
+            raise OutboundError("too large", f"more than {most} bytes")
+        encoding = (self.header(b"content-encoding") or "identity").strip().lower()
+        chunks = _at_most(self._chunks(), most)
+        if encoding == "identity":
+            return b"".join(chunks)
+        if encoding in ("gzip", "x-gzip", "deflate"):
+            return b"".join(_unpacked(chunks, encoding == "deflate", most))
+        raise OutboundError("bad answer", "a content encoding that was not asked for")
+
+    def _send(self, event: h11.Event) -> None:
+        data = self._http.send(event)
+        assert data is not None
+        try:
+            self._connection.settimeout(self._deadline.left())
+            self._connection.sendall(data)
+        except TimeoutError:
+            raise OutboundError("timeout") from None
+        except OSError:
+            raise OutboundError("unreachable", "the connection broke") from None
+
+    def _event(self) -> object:
+        while True:
+            try:
+                event = self._http.next_event()
+                if event is not h11.NEED_DATA:
+                    return event
+                self._connection.settimeout(self._deadline.left())
+                self._http.receive_data(self._connection.recv(_RECEIVE))
+            except h11.RemoteProtocolError:
+                raise OutboundError("bad answer", "not HTTP, or cut short") from None
+            except TimeoutError:
+                raise OutboundError("timeout") from None
+            except OSError:
+                raise OutboundError("unreachable", "the connection broke") from None
+
+    def _response(self) -> h11.Response:
+        for _ in range(_MAX_INTERIM + 1):
+            event = self._event()
+            if isinstance(event, h11.Response):
+                return event
+            if not isinstance(event, h11.InformationalResponse):
+                break
+        raise OutboundError("bad answer", "no final answer")
+
+    def _chunks(self) -> Iterator[bytes]:
+        while isinstance(event := self._event(), h11.Data):
+            yield bytes(event.data)
+        if not isinstance(event, h11.EndOfMessage):
+            raise OutboundError("bad answer", "cut short")
+
+
+def _at_most(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > most:
+            raise OutboundError("too large", f"more than {most} bytes")
+        yield chunk
+
+
+def _unpacked(chunks: Iterable[bytes], deflate: bool, most: int) -> Iterator[bytes]:
+    """One gzip member or zlib stream (RFC 9110 §8.4.1), never more than ``most`` bytes of it at a time."""
+    decoder = zlib.decompressobj(zlib.MAX_WBITS if deflate else zlib.MAX_WBITS | 16)
+    room = most
+    started = False
+    for chunk in chunks:
+        started = started or bool(chunk)
+        try:
+            data = decoder.decompress(chunk, room + 1)
+        except zlib.error:
+            raise OutboundError("bad answer", "the body cannot be unpacked") from None
+        room -= len(data)
+        if room < 0:
+            raise OutboundError("too large", f"more than {most} bytes once unpacked")
+        if decoder.unused_data:
+            raise OutboundError("bad answer", "more after the packed body's end")
+        yield data
+    if started and not decoder.eof:
+        raise OutboundError("bad answer", "the packed body is cut short")

@@ -1,0 +1,150 @@
+"""Fetching a URL item, and posting a webhook."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nightlamp.errors import OutboundError
+from nightlamp.outbound.connection import Deadline, Resolver, connect, system_resolver
+from nightlamp.outbound.rules import Rules
+from nightlamp.urls import Url, canonical, join
+
+if TYPE_CHECKING:
+    from nightlamp.outbound.exchange import Answer
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_WAIT = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a URL led to.
+
+    Args:
+        url: where the body came from, after all redirects.
+        redirects: how many were followed.
+        claimed_type: the Content-Type header; a claim, to be shown at most.
+        body: the bytes, unpacked.
+    """
+
+    url: Url
+    redirects: int
+    claimed_type: str = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A receiver's status, and the seconds after which it wants to be asked again, if it says."""
+
+    status: int
+    retry_after: float | None = None
+
+
+def default_tls() -> ssl.SSLContext:
+    """TLS 1.2 or newer, the system's authorities, names checked, and never a key log."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_default_certs()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class Fetcher:
+    """Makes requests within ``rules``; holds no connection and no cookie; safe to share between threads.
+
+    Args:
+        rules: what may be reached, and what it may cost.
+        resolve: (name, port) → addresses as text; raises ``OSError`` where there are none.
+        tls: for operators with authorities of their own; it must check names.
+        agent: the User-Agent header.
+    """
+
+    def __init__(
+        self,
+        rules: Rules | None = None,
+        *,
+        resolve: Resolver = system_resolver,
+        tls: ssl.SSLContext | None = None,
+        agent: str = "nightlamp",
+    ) -> None:
+        self.rules = rules or Rules()
+        self._resolve = resolve
+        self._tls = tls or default_tls()
+        self._agent = agent
+        if not self._tls.check_hostname:
+            raise ValueError("a TLS context that does not check names")
+
+    def fetch(self, url: str) -> Fetched:
+        """The bytes behind a URL, within the rules, through redirects.
+
+        Raises:
+            OutboundError: see ``OutboundCode``; tell a submitter its ``for_submitter`` only.
+        """
+        deadline = Deadline(self.rules.seconds)
+        at = _parsed(url)
+        for redirects in range(self.rules.max_redirects + 1):
+            with self._asked("GET", at, {}, b"", deadline) as answer:
+                if answer.status not in _REDIRECTS:
+                    if answer.status != 200:
+                        raise OutboundError("status", f"{answer.status} instead of 200")
+                    claimed = answer.header(b"content-type") or ""
+                    return Fetched(at, redirects, claimed, answer.body(self.rules.max_bytes))
+                location = answer.header(b"location")
+            at = self._redirected(at, location)
+        raise OutboundError("redirect", f"more than {self.rules.max_redirects} redirects")
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+        """Post ``body``; redirects are not followed, and the answer's body is not read.
+
+        Raises:
+            OutboundError: there was no answer; any status is an answer.
+        """
+        with self._asked("POST", _parsed(url), headers, body, Deadline(self.rules.seconds)) as answer:
+            wait = answer.header(b"retry-after") or ""
+            seconds = min(float(wait[:9]), _MAX_WAIT) if wait.isascii() and wait.isdigit() else None
+            return Posted(answer.status, seconds)
+
+    @contextmanager
+    def _asked(
+        self, method: str, url: Url, headers: Mapping[str, str], body: bytes, deadline: Deadline
+    ) -> Iterator[Answer]:
+        import h11
+
+        from nightlamp.outbound.exchange import Answer
+
+        fields = {
+            "Host": url.authority,
+            "User-Agent": self._agent,
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+        }
+        if method == "POST":
+            fields["Content-Length"] = str(len(body))
+        fields |= {"Connection": "close", **headers}
+        request = h11.Request(method=method, target=url.target, headers=list(fields.items()))
+        connection = connect(url, self.rules, self._resolve, self._tls, deadline)
+        try:
+            yield Answer(connection, request, body, deadline)
+        finally:
+            connection.close()
+
+    def _redirected(self, at: Url, location: str | None) -> Url:
+        try:
+            target = join(at, location or "http:")
+        except ValueError:
+            raise OutboundError("redirect", "it leads nowhere") from None
+        if at.scheme == "https" and target.scheme == "http" and not self.rules.allow_downgrade:
+            raise OutboundError("refused", "a redirect from https to http")
+        return target
+
+
+def _parsed(url: str) -> Url:
+    try:
+        return canonical(url, drop=frozenset())
+    except ValueError as error:
+        raise OutboundError("invalid url", str(error)) from None
