@@ -21,7 +21,7 @@ def test_hash_prints_every_signal(drawn: Path) -> None:
     assert result.exit_code == 0
     for name in ("md5", "sha1", "sha256"):
         assert hashlib.new(name, file.read_bytes()).hexdigest() in result.output
-    (pdq,) = (line for line in result.output.splitlines() if line.startswith("  pdq"))
+    (pdq,) = (line for line in result.stdout.splitlines() if line.startswith("  pdq"))
     assert len(pdq.split()[1]) == 64
     assert "image/jpeg" in result.output
 
@@ -29,8 +29,8 @@ def test_hash_prints_every_signal(drawn: Path) -> None:
 def test_hash_prints_json_lines_and_all_views_if_asked(drawn: Path) -> None:
     file = drawn / "pictures" / "exact.jpg"
 
-    one, two = map(json.loads, _invoke("hash", "--json", file, file).output.splitlines())
-    (views,) = map(json.loads, _invoke("hash", "--json", "--views", file).output.splitlines())
+    one, two = map(json.loads, _invoke("hash", "--json", file, file).stdout.splitlines())
+    (views,) = map(json.loads, _invoke("hash", "--json", "--views", file).stdout.splitlines())
 
     assert one == two
     assert (one["width"], one["height"]) == (400, 300)
@@ -60,7 +60,7 @@ def test_bank_inspect_counts_and_names_bad_rows(drawn: Path, tmp_path: Path) -> 
     path.write_text((drawn / "known.csv").read_text() + "x,example,nothex,\n")
 
     told = _invoke("bank", "inspect", path)
-    as_json = json.loads(_invoke("bank", "inspect", path, "--json").output)
+    as_json = json.loads(_invoke("bank", "inspect", path, "--json").stdout)
     strict = _invoke("bank", "inspect", path, "--strict")
 
     assert told.exit_code == 0
@@ -78,7 +78,7 @@ def test_an_index_is_built_described_and_queried(drawn: Path, tmp_path: Path) ->
 
     built = _invoke("index", "build", drawn / "known.csv", "-o", nli, "--source", "hotline")
     info = _invoke("index", "info", nli, "--verify")
-    as_json = json.loads(_invoke("index", "info", nli, "--json").output)
+    as_json = json.loads(_invoke("index", "info", nli, "--json").stdout)
     mirrored = _invoke("index", "query", nli, pictures / "mirrored.jpg")
     new = _invoke("index", "query", nli, pictures / "new.jpg")
     damaged = _invoke("index", "query", nli, pictures / "damaged.jpg")
@@ -98,7 +98,7 @@ def test_a_hash_is_queried_by_itself(drawn: Path, tmp_path: Path) -> None:
     near = f"{int(pdq, 16) ^ 0b111:064x}"
 
     (found,) = map(
-        json.loads, _invoke("index", "query", nli, near, "--json", "--with-entry-ids").output.splitlines()
+        json.loads, _invoke("index", "query", nli, near, "--json", "--with-entry-ids").stdout.splitlines()
     )
     too_near = _invoke("index", "query", nli, near, "--radius", "2")
     exact = _invoke("index", "query", nli, sha256, "--signal", "sha256")

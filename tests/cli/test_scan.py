@@ -321,15 +321,17 @@ def _has_grown(process: subprocess.Popen[bytes], out: Path, least: int) -> None:
         time.sleep(0.005)
 
 
-def _uninterrupted(many: Path, known: Path, out: Path) -> set[str]:
-    assert _scan(many, "--bank", known, "-o", out).exit_code == 1
-    return _as_set(out)
+@pytest.fixture(scope="module")
+def whole(many: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of an uninterrupted scan of ``many``."""
+    out = tmp_path_factory.mktemp("whole") / "whole.jsonl"
+    assert _scan(many, "--bank", drawn / "known.csv", "-o", out).exit_code == 1
+    return out
 
 
 def test_ctrl_c_finishes_what_is_in_hand_and_the_scan_goes_on_later(
-    many: Path, known: Path, tmp_path: Path
+    many: Path, known: Path, whole: Path, tmp_path: Path
 ) -> None:
-    whole = _uninterrupted(many, known, tmp_path / "whole.jsonl")
     out = tmp_path / "out.jsonl"
     process = _start(many, "--bank", known, "-o", out)
     _has_grown(process, out, 0)
@@ -340,17 +342,16 @@ def test_ctrl_c_finishes_what_is_in_hand_and_the_scan_goes_on_later(
     assert process.returncode == 130, said
     assert b"--resume" in said
     assert json.loads((tmp_path / "out.jsonl.run.json").read_text())["totals"]["items"] == some
-    assert 0 < some < len(whole)
+    assert 0 < some < len(_rows(whole))
     assert _scan(many, "--bank", known, "-o", out, "--resume").exit_code == 1
-    assert _as_set(out) == whole
-    assert len(_rows(out)) == len(whole)
+    assert _as_set(out) == _as_set(whole)
+    assert len(_rows(out)) == len(_rows(whole))
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_killed_at_any_point_a_scan_goes_on_to_the_same_result(
-    form: str, many: Path, known: Path, tmp_path: Path
+    form: str, many: Path, known: Path, whole: Path, tmp_path: Path
 ) -> None:
-    whole = _uninterrupted(many, known, tmp_path / "whole.jsonl")
     out = tmp_path / f"out.{form}"
     dice = random.Random(3)
     for _ in range(4):
@@ -362,34 +363,31 @@ def test_killed_at_any_point_a_scan_goes_on_to_the_same_result(
 
     assert final.exit_code == 1, final.output
     if form == "jsonl":
-        assert _as_set(out) == whole
-        assert len(_rows(out)) == len(whole)
+        assert _as_set(out) == _as_set(whole)
+        assert len(_rows(out)) == len(_rows(whole))
     else:
         import pyarrow.parquet as pq
 
         table = pq.read_table(out)
-        assert sorted(table["path"].to_pylist()) == sorted(json.loads(row)["path"] for row in whole)
+        assert sorted(table["path"].to_pylist()) == sorted(row["path"] for row in _rows(whole))
         assert not (tmp_path / "out.parquet.parts").exists()
 
 
-def test_an_uninterrupted_scan_has_a_fixed_order(many: Path, known: Path, tmp_path: Path) -> None:
-    paths = []
-    for workers in ("1", "3"):
-        out = tmp_path / f"{workers}.jsonl"
-        CliRunner().invoke(
-            app, ["scan", str(many), "--bank", str(known), "-o", str(out), "--workers", workers]
-        )
-        paths.append([row["path"] for row in _rows(out)])
+def test_an_uninterrupted_scan_has_a_fixed_order(
+    many: Path, known: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
 
-    assert paths[0] == paths[1]
-    assert len(paths[0]) == 243
+    CliRunner().invoke(app, ["scan", str(many), "--bank", str(known), "-o", str(out), "--workers", "3"])
+
+    assert [row["path"] for row in _rows(out)] == [row["path"] for row in _rows(whole)]
+    assert len(_rows(out)) == 243
 
 
 @pytest.mark.slow
 def test_killed_often_and_at_random_a_scan_still_comes_to_the_same_result(
-    many: Path, known: Path, tmp_path: Path
+    many: Path, known: Path, whole: Path, tmp_path: Path
 ) -> None:
-    whole = _uninterrupted(many, known, tmp_path / "whole.jsonl")
     dice = random.Random(11)
     for attempt in range(15):
         out = tmp_path / f"{attempt}.jsonl"
@@ -403,8 +401,8 @@ def test_killed_often_and_at_random_a_scan_still_comes_to_the_same_result(
             else:
                 break
         assert process.returncode == 1
-        assert _as_set(out) == whole
-        assert len(_rows(out)) == len(whole)
+        assert _as_set(out) == _as_set(whole)
+        assert len(_rows(out)) == len(_rows(whole))
 
 
 def test_progress_is_a_bar_on_a_terminal_and_a_line_elsewhere(drawn: Path, known: Path) -> None:

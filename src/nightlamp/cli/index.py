@@ -126,7 +126,7 @@ def query(
     within = {} if radius is None else {"pdq": radius}
     hits = unchecked = False
     for question in asked:
-        fingerprints, missing = _fingerprints(question, signal)
+        fingerprints, missing = _fingerprints(question, signal, catalog)
         matches = catalog.lookup(fingerprints, within)
         hits = hits or bool(matches)
         unchecked = unchecked or bool(missing or catalog.unchecked)
@@ -153,8 +153,10 @@ def _open(path: str, *, verify: bool = False) -> Catalog:
     return Catalog.open(path)
 
 
-def _fingerprints(question: str, signal: str | None) -> tuple[Sequence[Fingerprint], Sequence[Any]]:
-    """Of a file, all that was computed; of a hash, itself."""
+def _fingerprints(
+    question: str, signal: str | None, catalog: Catalog
+) -> tuple[Sequence[Fingerprint], Sequence[Any]]:
+    """Of a file, all that was computed; of a hash, itself, as every signal that it could be of."""
     from nightlamp import hash_file
     from nightlamp.signals import installed, signal_named
     from nightlamp.values import Fingerprint
@@ -163,7 +165,8 @@ def _fingerprints(question: str, signal: str | None) -> tuple[Sequence[Fingerpri
         with preparing():
             examination = hash_file(question)
         return examination.fingerprints, examination.unchecked
-    candidates = [signal_named(signal)] if signal else list(installed().values())
+    held = {name for counts in catalog.counts.values() for name in counts}
+    candidates = [signal_named(signal)] if signal else [s for n, s in installed().items() if n in held]
     found = []
     reason = ""
     for candidate in candidates:
@@ -173,7 +176,9 @@ def _fingerprints(question: str, signal: str | None) -> tuple[Sequence[Fingerpri
             reason = str(error)
     if not found:
         why = (
-            f"no hash of {signal}: {reason}" if signal else "neither a file nor a hash of an installed signal"
+            f"no hash of {signal}: {reason}"
+            if signal
+            else "neither a file nor a hash of a signal in this index"
         )
         raise NoInputError(why, where=question if signal is None else "")
     return found, []

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from nightlamp.cli.messages import tell
 
-_PATIENCE = 1.5
+_PATIENCE = 3.0
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def preparing(*, quiet: bool = False) -> Iterator[None]:
     said = threading.Timer(
         _PATIENCE,
         tell,
-        ["nightlamp: preparing (code is compiled for this machine, once after an install; some seconds)"],
+        ["nightlamp: preparing; after an install, code is compiled for this machine once, for some seconds"],
     )
     said.daemon = True
     if not quiet:
