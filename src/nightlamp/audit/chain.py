@@ -1,0 +1,202 @@
+"""The chain itself, pure: how a record is hashed onto the one before, and how a chain is checked.
+
+``hash(n) = SHA-256(hash(n−1) ‖ canonical JSON of record n)``, with 32 zero bytes before the first record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nightlamp.audit import canonical
+from nightlamp.audit.checkpoint import Checkpoint, PublicKeys
+
+ZERO = "0" * 64
+_MOST_FINDINGS = 100
+
+Fault = Literal[
+    "edited",  # a record does not follow from the one before
+    "missing",  # sequence numbers are left out
+    "out of order",  # a sequence number that has been before
+    "malformed",  # a record that cannot have been written by us
+    "rewritten",  # the chain is sound in itself, but is not the one that was signed
+    "cut",  # a checkpoint or the end line speaks of records that are not there
+    "bad signature",  # a checkpoint's signature is wrong
+    "unknown key",  # a checkpoint is signed by a key that is not believed
+    "checkpoint missing",  # checkpoint numbers are left out
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One stored record with its stored hash; ``record`` is its JSON object, ``None`` if unreadable."""
+
+    sequence: int
+    record: dict[str, Any] | None
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong, and the records among which it is: ``first`` to ``last``, both included."""
+
+    fault: Fault
+    first: int
+    last: int
+    text: str
+
+    def __str__(self) -> str:
+        where = f"record {self.first}" if self.first == self.last else f"records {self.first} to {self.last}"
+        return f"{where}: {self.fault}: {self.text}"
+
+
+@dataclass(slots=True)
+class Report:
+    """What a check found.
+
+    Args:
+        after: the sequence before the first record that was to be checked.
+        last: the highest sequence that is there.
+        hash: its stored hash.
+        records: how many were read.
+        signed: the last sequence that a good checkpoint covers; what comes after could have been rewritten.
+        checkpoints: how many good ones were met.
+        findings: the first hundred; ``count`` is how many there are.
+    """
+
+    after: int = 0
+    last: int = 0
+    hash: str = ZERO
+    records: int = 0
+    signed: int = 0
+    checkpoints: int = 0
+    count: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def intact(self) -> bool:
+        """Nothing is wrong."""
+        return self.count == 0
+
+    @property
+    def first_bad(self) -> int | None:
+        """The lowest sequence that a finding names."""
+        return min((finding.first for finding in self.findings), default=None)
+
+    def add(self, fault: Fault, first: int, last: int, text: str) -> None:
+        """Note a finding."""
+        self.count += 1
+        if len(self.findings) < _MOST_FINDINGS:
+            self.findings.append(Finding(fault, first, last, text))
+
+
+def link_hash(before: str, record: dict[str, Any]) -> str:
+    """The hash of ``record`` after a record whose hash is ``before``; both 64 hexadecimal digits."""
+    return hashlib.sha256(bytes.fromhex(before) + canonical.encode(record)).hexdigest()
+
+
+def verify(
+    links: Iterable[Link],
+    checkpoints: Iterable[Checkpoint],
+    keys: PublicKeys,
+    *,
+    after: int = 0,
+    before: str = ZERO,
+) -> Report:
+    """Check a chain against its own hashes and against signed checkpoints.
+
+    Args:
+        links: the records as they are stored, in stored order.
+        checkpoints: all that are known, in any order.
+        keys: whose signatures are believed.
+        after: the chain starts after this sequence …
+        before: … whose hash is this.
+    """
+    report = Report(after=after, last=after, hash=before, signed=after)
+    believed = _believed(checkpoints, keys, report)
+    for link in links:
+        report.records += 1
+        _check_link(link, report)
+        for checkpoint in believed.pop(link.sequence, ()):
+            if checkpoint.hash == link.hash:
+                report.signed = max(report.signed, link.sequence)
+                report.checkpoints += 1
+            else:
+                report.add(
+                    "rewritten",
+                    report.signed + 1,
+                    link.sequence,
+                    f"checkpoint {checkpoint.number} was signed for another chain",
+                )
+    for sequence in sorted(believed):
+        number = believed[sequence][0].number
+        if sequence > report.last:
+            text = f"checkpoint {number} covers {sequence} records, and {report.last} are there"
+            report.add("cut", report.last + 1, sequence, text)
+    return report
+
+
+def _check_link(link: Link, report: Report) -> None:
+    expected = report.last + 1
+    if link.sequence < expected:
+        report.add("out of order", link.sequence, link.sequence, "its number has been before")
+        return
+    if link.sequence > expected:
+        report.add("missing", expected, link.sequence - 1, "not there")
+    known = link.sequence == expected and _is_hash(report.hash)
+    fault, text = _fault(link, report.hash if known else None)
+    if fault == "edited":
+        # The record before could have been edited together with its own hash.
+        report.add(fault, max(link.sequence - 1, report.after + 1), link.sequence, text)
+    elif fault:
+        report.add(fault, link.sequence, link.sequence, text)
+    report.last = link.sequence
+    report.hash = link.hash
+
+
+def _fault(link: Link, before: str | None) -> tuple[Fault | None, str]:
+    if link.record is None:
+        return "malformed", "cannot be read as a record"
+    if link.record.get("sequence") != link.sequence:
+        return "malformed", "says another number of itself"
+    if not _is_hash(link.hash):
+        return "malformed", "its hash is not one"
+    if before is None:
+        return None, ""
+    try:
+        if link_hash(before, link.record) == link.hash:
+            return None, ""
+    except ValueError as error:
+        return "malformed", str(error)
+    return "edited", "does not follow from the record before"
+
+
+def _is_hash(text: str) -> bool:
+    return len(text) == 64 and not set(text) - set("0123456789abcdef")
+
+
+def _believed(
+    checkpoints: Iterable[Checkpoint], keys: PublicKeys, report: Report
+) -> dict[int, list[Checkpoint]]:
+    """Those with a good signature, by sequence; the others become findings."""
+    good: dict[int, list[Checkpoint]] = {}
+    numbers: dict[int, int] = {}
+    for checkpoint in checkpoints:
+        fault = keys.fault(checkpoint)
+        if fault == "unknown key":
+            text = f"checkpoint {checkpoint.number} is signed by {checkpoint.key}"
+            report.add("unknown key", checkpoint.sequence, checkpoint.sequence, text)
+        elif fault:
+            text = f"checkpoint {checkpoint.number} is forged or damaged"
+            report.add("bad signature", checkpoint.sequence, checkpoint.sequence, text)
+        elif checkpoint.sequence > report.after:
+            good.setdefault(checkpoint.sequence, []).append(checkpoint)
+            numbers[checkpoint.number] = checkpoint.sequence
+    for number in sorted(numbers):
+        if number - 1 not in numbers and number > min(numbers):
+            earlier = max(n for n in numbers if n < number)
+            text = f"checkpoints {earlier + 1} to {number - 1} are not there"
+            report.add("checkpoint missing", numbers[earlier] + 1, numbers[number], text)
+    return good

@@ -1,0 +1,169 @@
+"""The log in the database: appending, checkpoints, and checking it where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from nightlamp.audit import canonical
+from nightlamp.audit.chain import Link, Report, link_hash, verify
+from nightlamp.audit.checkpoint import Checkpoint, PublicKeys, SigningKey
+from nightlamp.audit.record import Detail, Record, check, encode_details, time_text
+from nightlamp.audit.tables import audit_checkpoint, audit_head, audit_record
+from nightlamp.errors import AuditError
+from nightlamp.store.clock import utc_now
+
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where a record came to stand."""
+
+    sequence: int
+    hash: str
+
+
+def append(
+    connection: Connection,
+    actor: str,
+    action: str,
+    subject: str,
+    details: Mapping[str, Detail] | None = None,
+    *,
+    at: datetime | None = None,
+) -> Appended:
+    """Write one record, as part of the caller's transaction.
+
+    From here to the end of the transaction no other node can append: do it last, and commit soon.
+
+    Args:
+        connection: in a transaction that may write.
+        actor: who, e.g. ``"key:k3f…"``, ``"reviewer:…"``, ``"system"``; pseudonymous.
+        action: ``"<part>.<what>"``.
+        subject: e.g. ``"item:…"``; pseudonymous.
+        details: short facts; never content, hash values or entry ids.
+        at: by default now.
+
+    Raises:
+        AuditError: a field may not stand in the log.
+    """
+    facts = details or {}
+    check(actor, action, subject, facts)
+    text = encode_details(facts)
+    moment = (at or utc_now()).astimezone(UTC)
+    head = _locked_head(connection)
+    record = Record(head.sequence + 1, moment, actor, action, subject, facts)
+    digest = link_hash(head.hash, record.as_object())
+    connection.execute(
+        insert(audit_record).values(
+            sequence=record.sequence,
+            at=moment,
+            actor=actor,
+            action=action,
+            subject=subject,
+            details=text,
+            hash=digest,
+        )
+    )
+    connection.execute(update(audit_head).values(sequence=record.sequence, hash=digest))
+    return Appended(record.sequence, digest)
+
+
+def checkpoint(connection: Connection, key: SigningKey, *, at: datetime | None = None) -> Checkpoint | None:
+    """Sign the chain as it stands and store that, in the caller's transaction; ``None`` if nothing is new."""
+    head = _locked_head(connection)
+    last = _last_checkpoint(connection)
+    if head.sequence == (last.sequence if last else 0):
+        return None
+    signed = key.sign((last.number if last else 0) + 1, head.sequence, head.hash, time_text(at or utc_now()))
+    connection.execute(
+        insert(audit_checkpoint).values(
+            number=signed.number,
+            sequence=signed.sequence,
+            hash=signed.hash,
+            at=signed.at,
+            key=signed.key,
+            signature=signed.signature,
+        )
+    )
+    return signed
+
+
+def checkpoint_if_due(
+    connection: Connection, key: SigningKey, *, records: int, seconds: int, at: datetime | None = None
+) -> Checkpoint | None:
+    """``checkpoint`` if ``records`` have been added since the last, or any and ``seconds`` have passed.
+
+    A clock that has jumped back counts as due: at worst there is a checkpoint too many.
+    """
+    now = at or utc_now()
+    last = _last_checkpoint(connection)
+    head = connection.execute(select(audit_head)).one_or_none()
+    fresh = (head.sequence if head else 0) - (last.sequence if last else 0)
+    if fresh == 0:
+        return None
+    if last is not None and fresh < records:
+        age = now - datetime.fromisoformat(last.at)
+        if timedelta(0) <= age < timedelta(seconds=seconds):
+            return None
+    return checkpoint(connection, key, at=now)
+
+
+def verify_log(connection: Connection, keys: PublicKeys, witnesses: Iterable[Checkpoint] = ()) -> Report:
+    """Check the whole log of the database.
+
+    Args:
+        connection: best of ``reading(engine)``, so that all is of one moment.
+        keys: whose checkpoints are believed.
+        witnesses: checkpoints that were kept elsewhere; they find what a cut database cannot tell.
+    """
+    stored = list(checkpoints(connection))
+    report = verify(links(connection), [*stored, *(w for w in witnesses if w not in stored)], keys)
+    head = connection.execute(select(audit_head)).one_or_none()
+    if head is None or head.sequence > report.last:
+        last = head.sequence if head else report.last + 1
+        report.add("cut", report.last + 1, last, "the head speaks of records that are not there")
+    elif (head.sequence, head.hash) != (report.last, report.hash):
+        report.add("rewritten", head.sequence + 1, report.last, "the head is another than the last record")
+    return report
+
+
+def links(connection: Connection, after: int = 0) -> Iterator[Link]:
+    """The stored records after a sequence, in order."""
+    query = select(audit_record).where(audit_record.c.sequence > after).order_by(audit_record.c.sequence)
+    for row in connection.execution_options(yield_per=_AT_ONCE).execute(query):
+        yield _link(row)
+
+
+def checkpoints(connection: Connection) -> Iterator[Checkpoint]:
+    """The stored checkpoints, in order."""
+    for row in connection.execute(select(audit_checkpoint).order_by(audit_checkpoint.c.number)):
+        yield Checkpoint(row.number, row.sequence, row.hash, row.at, row.key, bytes(row.signature))
+
+
+def _link(row: Row[tuple[object, ...]]) -> Link:
+    try:
+        details = canonical.decode(row.details)
+        if canonical.encode(details).decode() != row.details:
+            return Link(row.sequence, None, row.hash)
+        record = Record(row.sequence, row.at, row.actor, row.action, row.subject, details).as_object()
+    except (ValueError, AttributeError, TypeError):
+        return Link(row.sequence, None, row.hash)
+    return Link(row.sequence, record, row.hash)
+
+
+def _locked_head(connection: Connection) -> Row[tuple[int, int, str]]:
+    head = connection.execute(select(audit_head).with_for_update()).one_or_none()
+    if head is None:
+        raise AuditError("the log has lost its head", where="audit_head", hint="restore the database")
+    return head
+
+
+def _last_checkpoint(connection: Connection) -> Row[tuple[int, int, str, str, str, bytes]] | None:
+    return connection.execute(
+        select(audit_checkpoint).order_by(audit_checkpoint.c.number.desc()).limit(1)
+    ).one_or_none()

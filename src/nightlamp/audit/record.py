@@ -1,0 +1,110 @@
+"""One audit record: who did what to what, when, and the few facts that explain it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from nightlamp.audit import canonical
+from nightlamp.errors import AuditError
+
+Scalar = str | int | bool | None
+Detail = Scalar | Sequence[Scalar]
+
+VERSION = 1
+_ACTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+_KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_LIKE_A_HASH = re.compile(r"[0-9A-Fa-f]{32}")  # md5 and everything longer
+_LONGEST_NAME, _LONGEST_TEXT, _LARGEST_DETAILS = 200, 1000, 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is chained.
+
+    Args:
+        sequence: 1, 2, 3 … without gaps.
+        at: the writer's clock; says nothing about the order.
+        actor: who: ``"key:…"``, ``"reviewer:…"``, ``"system"``; pseudonymous.
+        action: ``"<part>.<what>"``, e.g. ``"vault.destroyed"``.
+        subject: what it was done to, e.g. ``"item:…"``, ``"object:…"``.
+        details: facts by name; numbers, flags, short words and ids.
+    """
+
+    sequence: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    details: Mapping[str, Detail]
+
+    def as_object(self) -> dict[str, Any]:
+        """The JSON object that is hashed, with its version."""
+        return {
+            "action": self.action,
+            "actor": self.actor,
+            "at": time_text(self.at),
+            "details": {name: _plain(value) for name, value in self.details.items()},
+            "sequence": self.sequence,
+            "subject": self.subject,
+            "v": VERSION,
+        }
+
+
+def time_text(moment: datetime) -> str:
+    """``2026-11-24T21:30:00.000000Z``: always UTC, always six digits."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def check(actor: str, action: str, subject: str, details: Mapping[str, Detail]) -> None:
+    """Refuse what may not stand in the log.
+
+    Raises:
+        AuditError: naming the field; never its value.
+    """
+    if not _ACTION.fullmatch(action):
+        raise AuditError("an action is words joined by dots", where="action", hint="vault.destroyed")
+    for where, text in (("actor", actor), ("action", action), ("subject", subject)):
+        if not text or len(text) > _LONGEST_NAME:
+            raise AuditError(f"must have 1 to {_LONGEST_NAME} characters", where=where)
+        _check_text(where, text)
+    for name, value in details.items():
+        if not isinstance(name, str) or not _KEY.fullmatch(name):
+            raise AuditError("a detail's name is lower-case letters, digits and _", where="details")
+        for scalar in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(scalar, str):
+                _check_text(f"details.{name}", scalar)
+            elif scalar is not None and not isinstance(scalar, int):
+                raise AuditError(
+                    "a detail is text, an integer, a flag, nothing, or a list of these",
+                    where=f"details.{name}",
+                )
+
+
+def encode_details(details: Mapping[str, Detail]) -> str:
+    """``details`` in canonical form."""
+    try:
+        text = canonical.encode({name: _plain(value) for name, value in details.items()}).decode()
+    except ValueError as error:
+        raise AuditError(str(error), where="details") from None
+    if len(text) > _LARGEST_DETAILS:
+        raise AuditError(f"more than {_LARGEST_DETAILS} characters", where="details")
+    return text
+
+
+def _check_text(where: str, text: str) -> None:
+    if len(text) > _LONGEST_TEXT:
+        raise AuditError(f"more than {_LONGEST_TEXT} characters", where=where)
+    if not text.isprintable():
+        raise AuditError("control characters have no place in the log", where=where)
+    if _LIKE_A_HASH.search(text):
+        raise AuditError(
+            "looks like a hash value, which the log must not hold", where=where, hint="a pseudonymous id"
+        )
+
+
+def _plain(value: Detail) -> Any:
+    return list(value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,264 @@
+"""What keeps place and database in agreement: purge, reconcile, rekey. Each may be killed and run again.
+
+Destruction has one way for all: a row says ``destroying`` (committed first), the bytes are removed and
+looked for, and the row says ``destroyed`` together with the audit record. A crash in between leaves
+``destroying``, which every one of these finishes. Orphans are *claimed* by a row before they are removed:
+a transaction that was about to enter the same blob then fails, instead of referring to bytes that are
+gone. So no clock decides whether that is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Row, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from nightlamp import audit
+from nightlamp.errors import VaultError
+from nightlamp.store.engine import reading
+from nightlamp.vault.keys import Identity, Recipients
+from nightlamp.vault.place import new_name
+from nightlamp.vault.sealing import reseal_to
+from nightlamp.vault.tables import vault_blob, vault_hold, vault_object
+from nightlamp.vault.vault import Vault
+
+Blob = Row[tuple[str, str, str, str]]
+_ACTOR = "system"
+_HERE = ("kept", "lost")  # what a purge destroys: lost bytes may come back
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """Blobs ``destroyed``, objects ``due`` that wait for their delay, blobs that ``failed`` to be removed."""
+
+    destroyed: int
+    due: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What was put right.
+
+    Args:
+        orphans: blobs removed that no row spoke of.
+        finished: destructions that had been interrupted.
+        lost: ids of kept objects whose bytes are not there.
+        found: ids of lost objects whose bytes are there again.
+        failed: blobs that could not be removed.
+    """
+
+    orphans: int
+    finished: int
+    lost: tuple[str, ...]
+    found: tuple[str, ...]
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rekeyed:
+    """Objects sealed anew, and those that could not be (their ids); run again until none is left."""
+
+    resealed: int
+    failed: tuple[str, ...]
+
+
+def purge(vault: Vault, *, delay: timedelta = timedelta(0), now: datetime | None = None) -> Purged:
+    """Destroy every object that no hold keeps.
+
+    An object whose last hold *expired* is first marked as due, and destroyed by a purge at least ``delay``
+    later that still finds it so: a clock that jumps ahead and is put right within the delay destroys nothing.
+    An object whose holds were all *released* is destroyed at once.
+    """
+    moment = now or vault.clock()
+    due = 0
+    for object_id in _objects_without_hold(vault, moment):
+        with vault.engine.begin() as connection:
+            due += not _condemn(connection, object_id, moment, delay)
+    with vault.engine.begin() as connection:  # the clock was put right: these are held after all
+        held = exists().where(vault_hold.c.object == vault_object.c.id, _holding(moment))
+        connection.execute(update(vault_object).where(vault_object.c.due.is_not(None), held).values(due=None))
+    destroyed, failed = _finish(vault)
+    return Purged(destroyed, due, failed)
+
+
+def reconcile(vault: Vault, *, older_than: timedelta = timedelta(hours=1)) -> Reconciled:
+    """Make place and database agree: remove orphans, finish destructions, name what is lost.
+
+    Args:
+        older_than: leave younger orphans alone: their transaction may be about to commit. A shorter time is
+            safe, but such a transaction then fails.
+    """
+    finished, _ = _finish(vault)
+    there: set[str] = set()
+    for name, stored in vault.place.names():
+        there.add(name)
+        if vault.clock() - stored >= older_than:
+            _claim(vault, name)
+    orphans, failed = _finish(vault)
+    found = tuple(blob.object for blob in _blobs(vault, "lost") if _is_found(vault, blob, there))
+    lost = tuple(blob.object for blob in _blobs(vault, "kept") if _is_lost(vault, blob, there))
+    return Reconciled(orphans, finished, lost, found, failed)
+
+
+def rekey(
+    vault: Vault,
+    identity: Identity,
+    recipients: Recipients,
+    *,
+    actor: str,
+    progress: Callable[[str], None] | None = None,
+) -> Rekeyed:
+    """Seal every object for ``recipients`` that is not yet, and destroy what was sealed for others.
+
+    Afterwards the old identity opens nothing in the vault. May be stopped and run again at any time.
+
+    Args:
+        identity: opens what is there now.
+        recipients: the new keys; put them in the settings of every intake node first.
+        progress: called with each object's id.
+    """
+    resealed, failed = 0, []
+    _finish(vault)
+    for blob in _blobs(vault, "kept"):
+        if blob.recipients == recipients.fingerprint:
+            continue
+        try:
+            with vault.place.open(blob.name) as sealed:
+                fresh = reseal_to(vault.place, new_name(), sealed, blob.sha256, identity, recipients)
+        except VaultError:
+            failed.append(blob.object)
+            continue
+        now = vault.clock()
+        with vault.engine.begin() as connection:
+            if _set_state(connection, blob.name, "kept", "destroying"):
+                connection.execute(
+                    insert(vault_blob).values(
+                        name=fresh.name,
+                        object=blob.object,
+                        state="kept",
+                        sha256=fresh.sha256,
+                        size=fresh.size,
+                        recipients=fresh.recipients,
+                        created=now,
+                    )
+                )
+                facts: dict[str, audit.Detail] = {
+                    "blob": fresh.name,
+                    "old_recipients": blob.recipients,
+                    "recipients": fresh.recipients,
+                }
+                audit.append(connection, actor, "vault.resealed", f"object:{blob.object}", facts, at=now)
+                resealed += 1
+        _finish(vault)  # a blob that lost the race to a purge is an orphan now: reconcile removes it
+        if progress:
+            progress(blob.object)
+    return Rekeyed(resealed, tuple(failed))
+
+
+def _holding(moment: datetime) -> ColumnElement[bool]:
+    return (vault_hold.c.released.is_(None)) & (vault_hold.c.expires > moment)
+
+
+def _objects_without_hold(vault: Vault, moment: datetime) -> list[str]:
+    held = exists().where(vault_hold.c.object == vault_blob.c.object, _holding(moment))
+    query = select(vault_blob.c.object).where(vault_blob.c.state.in_(_HERE), ~held)
+    with reading(vault.engine) as connection:
+        return list(connection.scalars(query.order_by(vault_blob.c.created)))
+
+
+def _condemn(connection: Connection, object_id: str, moment: datetime, delay: timedelta) -> bool:
+    """Mark an object's blob for destruction if its time has come; ``False`` if it has to wait."""
+    row = connection.execute(
+        select(vault_object).where(vault_object.c.id == object_id).with_for_update()
+    ).one()
+    kept_by = select(vault_hold.c.id).where(vault_hold.c.object == object_id)
+    if connection.scalar(kept_by.where(_holding(moment)).limit(1)) is not None:
+        return True  # a hold came between: nothing to do, and nothing waits
+    expired = connection.scalar(kept_by.where(vault_hold.c.released.is_(None)).limit(1)) is not None
+    if expired and delay and (row.due is None or moment - row.due < delay):
+        if row.due is None:
+            connection.execute(update(vault_object).where(vault_object.c.id == object_id).values(due=moment))
+        return False
+    mine = (vault_blob.c.object == object_id) & vault_blob.c.state.in_(_HERE)
+    connection.execute(update(vault_blob).where(mine).values(state="destroying"))
+    return True
+
+
+def _finish(vault: Vault) -> tuple[int, int]:
+    """Remove every blob that is marked, and record it: how many are done, how many could not be removed."""
+    with reading(vault.engine) as connection:
+        marked = list(connection.execute(select(vault_blob).where(vault_blob.c.state == "destroying")))
+    done = failed = 0
+    for blob in marked:
+        try:
+            vault.place.delete(blob.name)
+            gone = not vault.place.exists(blob.name)
+        except VaultError:
+            gone = False
+        if not gone:
+            failed += 1
+            continue
+        now = vault.clock()
+        with vault.engine.begin() as connection:
+            if _set_state(connection, blob.name, "destroying", "destroyed", now):
+                subject = f"object:{blob.object}" if blob.object else f"blob:{blob.name}"
+                facts: dict[str, audit.Detail] = {
+                    "blob": blob.name,
+                    "size": blob.size,
+                    "orphan": not blob.object,
+                }
+                audit.append(connection, _ACTOR, "vault.destroyed", subject, facts, at=now)
+                done += 1
+    return done, failed
+
+
+def _claim(vault: Vault, name: str) -> None:
+    """Enter bytes that no row speaks of as to be destroyed, before its own transaction can enter them."""
+    try:
+        with vault.engine.begin() as connection:
+            state = connection.scalar(select(vault_blob.c.state).where(vault_blob.c.name == name))
+            if state == "destroyed":  # bytes that came back, e.g. with a restored backup
+                _set_state(connection, name, state, "destroying")
+            elif state is None:
+                connection.execute(
+                    insert(vault_blob).values(name=name, state="destroying", created=vault.clock())
+                )
+    except IntegrityError:
+        pass  # its own transaction was quicker
+
+
+def _is_lost(vault: Vault, blob: Blob, there: set[str]) -> bool:
+    """Mark a kept blob whose bytes are nowhere, after a second look."""
+    gone = blob.name not in there and not vault.place.exists(blob.name)
+    return gone and _turned(vault, blob, "kept", "lost")
+
+
+def _is_found(vault: Vault, blob: Blob, there: set[str]) -> bool:
+    """Take back a lost blob that is there again (a folder that was not mounted, a restored backup)."""
+    return blob.name in there and _turned(vault, blob, "lost", "kept")
+
+
+def _turned(vault: Vault, blob: Blob, old: str, new: str) -> bool:
+    now = vault.clock()
+    action = "vault.lost" if new == "lost" else "vault.found"
+    with vault.engine.begin() as connection:
+        if not _set_state(connection, blob.name, old, new):
+            return False
+        audit.append(connection, _ACTOR, action, f"object:{blob.object}", {"blob": blob.name}, at=now)
+        return True
+
+
+def _blobs(vault: Vault, state: str) -> list[Blob]:
+    query = select(vault_blob.c.name, vault_blob.c.object, vault_blob.c.sha256, vault_blob.c.recipients)
+    with reading(vault.engine) as connection:
+        return list(connection.execute(query.where(vault_blob.c.state == state).order_by(vault_blob.c.name)))
+
+
+def _set_state(connection: Connection, name: str, old: str, new: str, ended: datetime | None = None) -> bool:
+    """Move a blob on; ``False`` if another was quicker."""
+    mine = (vault_blob.c.name == name) & (vault_blob.c.state == old)
+    return connection.execute(update(vault_blob).where(mine).values(state=new, ended=ended)).rowcount == 1
