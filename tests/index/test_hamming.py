@@ -214,6 +214,20 @@ def test_values_come_back_in_order(large: tuple[np.ndarray, HammingIndex]) -> No
     assert np.array_equal(index.numbers, np.arange(MANY))
 
 
+def test_an_order_of_the_bits_is_taken_over(large: tuple[np.ndarray, HammingIndex]) -> None:
+    codes, index = large
+    order = np.random.default_rng(0).permutation(256).astype(np.uint8)
+
+    turned = HammingIndex.build(codes, source=order)
+
+    assert np.array_equal(turned.source, order)
+    assert np.array_equal(turned.with_entries(codes[::-1], np.arange(MANY)).source, order)
+    assert rows(turned.search(codes[:50], 40)) == rows(index.search(codes[:50], 40))
+    for wrong in (order[:255], np.zeros(256, np.uint8), order.astype(np.int64)):
+        with pytest.raises(ValueError, match="order of the bits"):
+            HammingIndex.build(codes, source=wrong)
+
+
 def test_the_given_arrays_are_not_kept() -> None:
     codes, numbers = random_codes(8, 10), np.arange(10)
     index = HammingIndex.build(codes, numbers)

@@ -124,6 +124,20 @@ def test_an_addition_crosses_into_an_indexed_part() -> None:
     assert sorted(live.search(codes[5000:5100], 31).number.tolist()) == list(range(5001, 5100, 2))
 
 
+def test_a_view_stays_as_it_was() -> None:
+    live = LiveIndex(empty_base("hamming"))
+    live.add(value(1)[None], np.array([1]))
+    view = live.view()
+
+    live.remove(np.array([1]))
+    live.add(value(1)[None], np.array([2]))
+    live.compact()
+
+    assert rows(view.search(value(1)[None], 0)) == [(0, 1, 0)]
+    assert rows(live.search(value(1)[None], 0)) == [(0, 2, 0)]
+    assert len(view) == len(live) == 1
+
+
 def test_wrong_arguments_change_nothing() -> None:
     live = LiveIndex(empty_base("digest"))
 

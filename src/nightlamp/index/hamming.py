@@ -49,10 +49,10 @@ class HammingIndex:
         Args:
             codes: the entries; equal ones are all kept.
             numbers: (n,) int64, returned for the entries found; by default their rows.
-            source: an order of the bits to take over; by default the best one is looked for.
+            source: (256,) uint8, an order of the bits to take over; by default a good one is looked for.
 
         Raises:
-            ValueError: wrong shape or type, or more than 2³² − 1 entries.
+            ValueError: wrong shape or type, no order of the bits, or more than 2³² − 1 entries.
         """
         import numpy as np
 
@@ -70,6 +70,8 @@ class HammingIndex:
         from nightlamp.index.arrangement import arrange
 
         source = read_only(arrange(codes) if source is None else source)
+        if not _orders_bits(source):
+            raise ValueError("'source' is not an order of the bits")
         words = permute_bits(codes.view("<u8"), source)
         directory = np.zeros((HALVES, BUCKETS + 1), np.uint32)
         sketches = np.empty(HALVES * n + PAD, np.uint16)
@@ -142,7 +144,7 @@ class HammingIndex:
         return values
 
     def with_entries(self, values: np.ndarray, numbers: np.ndarray) -> Self:
-        """An index of the same kind over other entries, with the bits in the same order if that was chosen."""
+        """An index of the same kind over other entries, with the bits in the same order if one was chosen."""
         return self.build(values, numbers, source=self.source if self.directory.size else None)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -182,20 +184,26 @@ class HammingIndex:
 
     def _check(self) -> None:
         """Refuse numbers that make no sense, whatever the checksums say."""
-        import numpy as np
 
         def require(holds: bool | np.bool_, what: str) -> None:
             if not holds:
                 raise SnapshotError(what, where="hamming index")
 
         n = len(self)
-        require(np.array_equal(np.sort(self.source), np.arange(BITS)), "'source' is not an order of the bits")
+        require(_orders_bits(self.source), "'source' is not an order of the bits")
         if self.directory.size:
             require((self.directory[:, 0] == 0).all(), "'directory' does not start at 0")
             require((self.directory[:, -1] == n).all(), "'directory' does not end at the last entry")
             require((self.directory[:, 1:] >= self.directory[:, :-1]).all(), "'directory' runs backwards")
             for h in range(HALVES):
                 require(self.ids[h * n : (h + 1) * n].max() < n, "'ids' points behind the last entry")
+
+
+def _orders_bits(source: np.ndarray) -> bool:
+    """Whether each of the 256 bits is taken once."""
+    import numpy as np
+
+    return source.dtype == np.uint8 and np.array_equal(np.sort(source), np.arange(BITS))
 
 
 _SHAPES: dict[str, tuple[str, tuple[str | int, ...]]] = {
