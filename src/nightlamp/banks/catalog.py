@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from nightlamp.banks.closest import closest
 from nightlamp.banks.columns import Columns, Pool
 from nightlamp.banks.rows import BadRow
 from nightlamp.banks.shelf import Shelf, shelf_of_arrays, shelf_of_texts
-from nightlamp.errors import SignalError, SnapshotError
+from nightlamp.errors import SnapshotError
 from nightlamp.index import open_snapshot, write_snapshot
 from nightlamp.signals import Signal, installed
 from nightlamp.values import Bank, Fingerprint, Match, Unchecked
@@ -102,30 +103,15 @@ class Catalog:
         banks = {bank.name: bank for bank in self.banks}
         bank_of = [banks[record.bank] for record in self.lists]
         for shelf in self.shelves.values():
-            asked = _asked(items, shelf)
-            if not asked or shelf.index is None or shelf.signal is None:
+            if shelf.index is None or shelf.signal is None:
                 continue
-            values = b"".join(fingerprint.value for _, fingerprint in asked)
-            queries = np.frombuffer(values, np.uint8).reshape(len(asked), shelf.signal.size)
-            within = shelf.signal.radius if radius is None else radius.get(shelf.name, shelf.signal.radius)
-            near = shelf.index.search(queries, 0 if shelf.signal.index == "exact" else within)
-            if not len(near):
-                continue
-            item_of = np.fromiter((item for item, _ in asked), np.int64, len(asked))[near.query]
-            # Queries stand in the order of items and fingerprints, so the first of a run is the closest.
-            order = np.lexsort((near.query, near.distance, near.number, item_of))
-            item, number = item_of[order], near.number[order]
-            first = np.ones(len(order), bool)
-            first[1:] = (item[1:] != item[:-1]) | (number[1:] != number[:-1])
-            kept = order[first]
-            lists = shelf.columns.lists_of(near.number[kept])
-            for at, row in zip(kept.tolist(), lists.tolist(), strict=True):
-                entry, distance = int(near.number[at]), int(near.distance[at])
+            near = list(closest(items, shelf.signal, shelf.index.search, radius))
+            lists = shelf.columns.lists_of(np.array([entry for _, _, entry, _ in near], np.int64))
+            for (item, fingerprint, entry, distance), row in zip(near, lists.tolist(), strict=True):
                 bank, code = bank_of[row], shelf.columns.code(entry)
                 category = self.categories[code - 1] if code else bank.category
-                fingerprint = asked[int(near.query[at])][1]
                 match = Match(fingerprint, bank, shelf.columns.entry_id(entry), category, distance)
-                found[int(item_of[at])].append((distance, match))
+                found[item].append((distance, match))
         for matches in found:
             matches.sort(key=lambda m: m[0])  # stable: equal distances stay in the order described above
         return [[match for _, match in matches] for matches in found]
@@ -219,22 +205,6 @@ class Catalog:
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             raise SnapshotError("its parts do not fit", where=str(path), hint="build it again") from None
         return cls(banks, lists, categories, shelves)
-
-
-def _asked(items: Sequence[Sequence[Fingerprint]], shelf: Shelf) -> list[tuple[int, Fingerprint]]:
-    """Which fingerprints can be looked up on this shelf, with the number of their item."""
-    signal = shelf.signal
-    if signal is None:
-        return []
-    asked = [
-        (item, f)
-        for item, fingerprints in enumerate(items)
-        for f in fingerprints
-        if f.signal == shelf.name and (f.quality is None or f.quality >= signal.min_quality)
-    ]
-    if any(len(f.value) != signal.size for _, f in asked):
-        raise SignalError(f"a fingerprint is not of {signal.size} bytes", where=f"signal {signal.name!r}")
-    return asked
 
 
 def _record(stored: Mapping[str, Any]) -> ListRecord:

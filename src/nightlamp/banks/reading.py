@@ -116,13 +116,14 @@ def read_list(
     for parsed in Reading(path, options, signals):
         found: list[tuple[int, int, Entry | BadRow]] = [(bad.row, 0, bad) for bad in parsed.bad]
         for order, batch in enumerate(parsed.batches, 1):
-            found += [(entry.row, order, entry) for entry in _entries(batch)]
+            found += [(entry.row, order, entry) for entry in entries_of(batch)]
         found.sort(key=lambda f: f[:2])
         for _, _, row in found:
             yield row
 
 
-def _entries(batch: Batch) -> Iterator[Entry]:
+def entries_of(batch: Batch) -> Iterator[Entry]:
+    """A batch's entries, one by one."""
     for at, row in enumerate(batch.rows.tolist()):
         if batch.values is not None:
             value = batch.values[at].tobytes()

@@ -56,7 +56,7 @@ class Shelf:
 
 def shelf_of_values(signal: Signal, columns: Columns, values: np.ndarray) -> Shelf:
     """The shelf of values that were parsed."""
-    index = _build(signal, values, None)
+    index = build_index(signal, values, None)
     return Shelf(signal.name, columns, signal, index, index.arrays(), signal.index, signal.size)
 
 
@@ -74,7 +74,7 @@ def shelf_of_texts(name: str, columns: Columns, texts: Pool, signal: Signal | No
         numbers.append(number)
         values.append(value)
     array = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), signal.size)
-    index = _build(signal, array, np.array(numbers, np.int64))
+    index = build_index(signal, array, np.array(numbers, np.int64))
     return Shelf(name, columns, signal, index, index.arrays(), signal.index, signal.size, texts)
 
 
@@ -95,12 +95,7 @@ def shelf_of_arrays(
     """
     index: AnyIndex | None = None
     if signal is not None and (signal.index, signal.size) == (kind, size):
-        if signal.index == "exact":
-            index = DigestIndex.from_arrays(arrays, trusted=trusted)
-        elif signal.index == "hamming":
-            index = HammingIndex.from_arrays(arrays, trusted=trusted)
-        else:
-            index = FlatIndex.from_arrays(arrays, _distance(signal))
+        index = index_of_arrays(signal, arrays, trusted=trusted)
         entries, numbers = len(columns), index.numbers
         wide = index.digests if isinstance(index, DigestIndex) else getattr(index, "entries", None)
         fits = len(index) == entries or (texts is not None and len(index) < entries)
@@ -111,13 +106,27 @@ def shelf_of_arrays(
     return Shelf(name, columns, signal, index, arrays, kind, size, texts)
 
 
-def _build(signal: Signal, values: np.ndarray, numbers: np.ndarray | None) -> AnyIndex:
+def build_index(signal: Signal, values: np.ndarray, numbers: np.ndarray | None) -> AnyIndex:
+    """The index that fits the signal, over ``values`` (n, size) uint8."""
     kind: IndexKind = signal.index
     if kind == "exact":
         return DigestIndex.build(values, numbers)
     if kind == "hamming":
         return HammingIndex.build(values, numbers)
     return FlatIndex.build(values, numbers, _distance(signal))
+
+
+def index_of_arrays(signal: Signal, arrays: Mapping[str, np.ndarray], *, trusted: bool) -> AnyIndex:
+    """The index over arrays that were saved.
+
+    Raises:
+        SnapshotError: they are not those of such an index.
+    """
+    if signal.index == "exact":
+        return DigestIndex.from_arrays(arrays, trusted=trusted)
+    if signal.index == "hamming":
+        return HammingIndex.from_arrays(arrays, trusted=trusted)
+    return FlatIndex.from_arrays(arrays, _distance(signal))
 
 
 def _distance(signal: Signal) -> Distance:

@@ -1,0 +1,1 @@
+"""Past items against new entries."""
