@@ -135,7 +135,9 @@ class Fetcher:
 
     def _redirected(self, at: Url, location: str | None) -> Url:
         try:
-            target = join(at, location or "http:")
+            if not location:
+                raise ValueError
+            target = join(at, location)
         except ValueError:
             raise OutboundError("redirect", "it leads nowhere") from None
         if at.scheme == "https" and target.scheme == "http" and not self.rules.allow_downgrade:
