@@ -173,6 +173,22 @@ def test_on_hashes_of_photos_and_their_variations(shared_data: Path) -> None:
     assert rows(found) == brute_force(codes, numbers, queries, 31)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("radius", [31, 47])
+def test_on_many_entries_in_clusters(radius: int) -> None:
+    # Given clusters of all densities, so that runs of all lengths are read
+    rng = np.random.default_rng(10)
+    centres = random_codes(11, 300)
+    flips = rng.random((300_000, 256), np.float32) < rng.uniform(0, 0.5, (300_000, 1)).astype(np.float32)
+    codes = centres[rng.integers(0, 300, 300_000) ** 2 // 300] ^ np.packbits(flips, axis=1)
+    numbers = np.arange(len(codes))
+    queries = np.concatenate([centres[:60], codes[:140]])
+
+    found = HammingIndex.build(codes).search(queries, radius)
+
+    assert rows(found) == brute_force(codes, numbers, queries, radius)
+
+
 def test_many_queries_answer_like_single_ones(large: tuple[np.ndarray, HammingIndex]) -> None:
     codes, index = large
     queries = np.concatenate([codes[:40], random_codes(7, 40)])
