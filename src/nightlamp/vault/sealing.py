@@ -78,15 +78,14 @@ def unseal_to(out: Sink, sealed: Source, sha256: str, identity: Identity) -> Non
     source, target = _Source(sealed), _Tap(out)
     try:
         _stream(lambda: pyrage.decrypt_io(source, target, [identity.key]), source, target)
-    except pyrage.DecryptError:
+    except (pyrage.DecryptError, OSError) as error:
+        if error in (source.error, target.error):
+            raise VaultError(f"a sealed object cannot be read ({error})") from None
         source.drain()
-        whole = source.digest.hexdigest() == sha256
-        raise VaultError(
-            "the identity does not open this object" if whole else "a sealed object is damaged",
-            hint="the identity for the keys that it was sealed for" if whole else "restore it from a backup",
-        ) from None
-    except OSError as error:
-        raise VaultError(f"a sealed object cannot be read ({error.strerror})") from None
+        if source.digest.hexdigest() == sha256:
+            raise VaultError(
+                "the identity does not open this object", hint="the identity that it was sealed for"
+            ) from None
     source.drain()
     if source.digest.hexdigest() != sha256:
         raise VaultError("a sealed object is damaged", hint="restore it from a backup")
@@ -166,14 +165,14 @@ class _Source:
 
 
 def _stream(run: Callable[[], Any], *ends: _Tap | _Source) -> None:
-    """``run``, and if an end failed, its own error instead of pyrage's text of it."""
+    """``run``, and if an end failed, raise its own error, whatever pyrage made of it."""
     try:
         run()
-    except (pyrage.EncryptError, pyrage.DecryptError):
+    finally:
+        # Also after a success: pyrage passes over some errors of its writer.
         for end in ends:
             if end.error is not None:
                 raise end.error from None
-        raise
 
 
 class _Pipe:

@@ -179,10 +179,14 @@ def _condemn(connection: Connection, object_id: str, moment: datetime, delay: ti
     if connection.scalar(kept_by.where(_holding(moment)).limit(1)) is not None:
         return True  # a hold came between: nothing to do, and nothing waits
     expired = connection.scalar(kept_by.where(vault_hold.c.released.is_(None)).limit(1)) is not None
-    if expired and delay and (row.due is None or moment - row.due < delay):
-        if row.due is None:
+    if expired and delay:
+        seen = (
+            row.due if row.due is not None and row.due <= moment else None
+        )  # a mark from the future is void
+        if seen is None:
             connection.execute(update(vault_object).where(vault_object.c.id == object_id).values(due=moment))
-        return False
+        if seen is None or moment - seen < delay:
+            return False
     mine = (vault_blob.c.object == object_id) & vault_blob.c.state.in_(_HERE)
     connection.execute(update(vault_blob).where(mine).values(state="destroying"))
     return True
