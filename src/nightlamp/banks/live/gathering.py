@@ -32,8 +32,15 @@ class Gathering:
         self._numbers: defaultdict[str, list[np.ndarray]] = defaultdict(list)
         self._pages: list[Page] = []
 
-    def read(self, connection: Connection, after: int, last: int, banks: Sequence[int]) -> None:
-        """Take the entries in force of numbers ``after + 1 … last`` in these banks."""
+    def read(
+        self,
+        connection: Connection,
+        after: int,
+        last: int,
+        banks: Sequence[int],
+        only: Sequence[str] | None = None,
+    ) -> None:
+        """Take these banks' entries in force of numbers ``after + 1 … last``, of all signals or these."""
         e = bank_entry.c
         query = (
             select(e.id, e.bank, e.category, e.source_id, e.signal, e.value, e.parsed, e.disputed)
@@ -41,6 +48,8 @@ class Gathering:
             .order_by(e.id)
             .execution_options(yield_per=AT_ONCE)
         )
+        if only is not None:
+            query = query.where(e.signal.in_(only))
         for rows in connection.execute(query).partitions():
             self._take(rows)
 

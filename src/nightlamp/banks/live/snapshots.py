@@ -54,7 +54,7 @@ class SnapshotFolder:
     """Snapshots of one database and one set of signals in a folder."""
 
     def __init__(self, folder: Path, signals: Mapping[str, Signal]) -> None:
-        """The folder is made when something is written to it."""
+        """The folder is made when a snapshot is built."""
         self.folder = folder
         self._signals = signals
         self._kind = kind_of(signals)
@@ -137,7 +137,6 @@ class SnapshotFolder:
         name = f"banks-{mark.database[:8]}-{self._kind}-{mark.generation:019}-{mark.token}{SUFFIX}"
         path = self.folder / name
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_snapshot(path, arrays, meta)
         except OSError as error:
             raise SnapshotError(error.strerror or "cannot be written", where=str(path)) from None
@@ -145,9 +144,17 @@ class SnapshotFolder:
 
     @contextlib.contextmanager
     def building(self) -> Iterator[bool]:
-        """Hold the right to build; false if another process holds it. A crash gives it back."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(self.folder / f".building-{self._kind}", os.O_CREAT | os.O_RDWR, 0o600)
+        """Hold the right to build; false if another process holds it. A crash gives it back.
+
+        Raises:
+            SnapshotError: the folder cannot be written to.
+        """
+        path = self.folder / f".building-{self._kind}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as error:
+            raise SnapshotError(error.strerror or "cannot be written", where=str(path)) from None
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

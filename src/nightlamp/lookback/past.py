@@ -1,0 +1,130 @@
+"""What is kept of past items: fingerprints under the platform's pseudonym, until they expire."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from nightlamp.banks.live import current_mark
+from nightlamp.lookback.tables import (
+    lookback_behind,
+    lookback_digest,
+    lookback_hit,
+    lookback_item,
+    lookback_print,
+)
+from nightlamp.signals import Signal, installed
+from nightlamp.values import Fingerprint
+
+AT_ONCE = 1_000  # items of one transaction that forgets
+_CHILDREN = (lookback_digest, lookback_print, lookback_behind)
+
+
+def remember(
+    connection: Connection,
+    item: str,
+    fingerprints: Sequence[Fingerprint],
+    expires_at: datetime,
+    *,
+    generation: int,
+    signals: Mapping[str, Signal] | None = None,
+) -> None:
+    """Keep an item's fingerprints, in the transaction that makes the item durable.
+
+    Fingerprints that nothing could match are left out: of signals not installed, or of too low a quality.
+
+    Args:
+        connection: in a transaction that may write.
+        item: its id, at most 64 characters; once.
+        fingerprints: all of it.
+        expires_at: from then on it is not matched, and soon deleted.
+        generation: of the ``View`` that the item was screened with.
+        signals: by name; by default the installed ones.
+    """
+    signals = installed() if signals is None else signals
+    row = {"item": item, "generation": generation, "expires_at": expires_at}
+    ref = connection.execute(insert(lookback_item).values(row).returning(lookback_item.c.id)).scalar_one()
+    digests: dict[tuple[str, bytes, str], dict[str, Any]] = {}
+    prints: dict[str, list[Fingerprint]] = {}
+    for f in fingerprints:
+        signal = signals.get(f.signal)
+        if signal is None or (f.quality is not None and f.quality < signal.min_quality):
+            continue
+        if signal.index == "exact":
+            digests[f.signal, f.value, f.view] = {
+                "signal": f.signal,
+                "value": f.value,
+                "ref": ref,
+                "view": f.view,
+            }
+        else:
+            prints.setdefault(f.signal, []).append(f)
+    if digests:
+        connection.execute(insert(lookback_digest), list(digests.values()))
+    for name, some in prints.items():
+        details = json.dumps([[f.view, f.frame, f.quality] for f in some], separators=(",", ":"))
+        packed = {"ref": ref, "signal": name, "values": b"".join(f.value for f in some), "details": details}
+        connection.execute(insert(lookback_print).values(packed))
+    # The look at the counter must come after the first write: see docs/decisions/look-back-never-misses.md.
+    if current_mark(connection).generation > generation:
+        connection.execute(insert(lookback_behind).values(ref=ref, generation=generation))
+
+
+def recall(connection: Connection, item: str) -> tuple[Fingerprint, ...]:
+    """The fingerprints kept of an item; empty if it is not remembered."""
+    ref = connection.scalar(select(lookback_item.c.id).where(lookback_item.c.item == item))
+    if ref is None:
+        return ()
+    found = [
+        Fingerprint(row.signal, bytes(row.value), row.view)
+        for row in connection.execute(select(lookback_digest).where(lookback_digest.c.ref == ref))
+    ]
+    for row in connection.execute(select(lookback_print).where(lookback_print.c.ref == ref)):
+        found += unpack(row.signal, bytes(row._mapping["values"]), row.details)
+    return tuple(found)
+
+
+def unpack(signal: str, values: bytes, details: str) -> list[Fingerprint]:
+    """The fingerprints of one row of ``lookback_print``."""
+    rows = json.loads(details)
+    size = len(values) // max(1, len(rows))
+    return [
+        Fingerprint(signal, values[at * size : (at + 1) * size], view, frame, quality)
+        for at, (view, frame, quality) in enumerate(rows)
+    ]
+
+
+def forget(connection: Connection, item: str) -> bool:
+    """Delete what is kept of one item before its time; whether there was anything."""
+    refs = list(connection.scalars(select(lookback_item.c.id).where(lookback_item.c.item == item)))
+    _delete(connection, refs)
+    connection.execute(delete(lookback_hit).where(lookback_hit.c.item == item))
+    return bool(refs)
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many items were forgotten, and whether there may be more."""
+
+    items: int
+    more: bool
+
+
+def purge(connection: Connection, now: datetime) -> Purged:
+    """Delete what has expired, at most ``AT_ONCE`` items; call it again while there is more."""
+    late = select(lookback_item.c.id).where(lookback_item.c.expires_at <= now)
+    refs = list(connection.scalars(late.order_by(lookback_item.c.expires_at).limit(AT_ONCE)))
+    _delete(connection, refs)
+    connection.execute(delete(lookback_hit).where(lookback_hit.c.expires_at <= now))
+    return Purged(len(refs), len(refs) == AT_ONCE)
+
+
+def _delete(connection: Connection, refs: Sequence[int]) -> None:
+    for table in _CHILDREN:
+        connection.execute(delete(table).where(table.c.ref.in_(refs)))
+    connection.execute(delete(lookback_item).where(lookback_item.c.id.in_(refs)))
