@@ -71,7 +71,8 @@ ATOMS = [
     "matches.all(m, m.distance < 20)", "!matches.all(m, m.trust != 'high')",
     "matches.exists(m, matches.exists(n, n.distance < m.distance))", "matches.exists_one(m, m.disputed)",
     "actor.blocks >= 2", "2 < actor.blocks", "!(actor.blocks == 0)", "jurisdiction == 'US'",
-    "jurisdiction in ['US', 'UK']", "jurisdiction != 'UK'", "'x' in scores", "has(scores.x) && scores.x > 0.5",
+    "jurisdiction in ['US', 'UK']", "jurisdiction != 'UK'",
+    "'x' in scores", "has(scores.x) && scores.x > 0.5",
     "origin.statements.exists(s, s.evidence == 'exif')", "context.room.startsWith('kids')",
 ]  # fmt: skip
 MAY_FAIL = [
@@ -83,9 +84,8 @@ BROKEN = ["nonsense(", "item.nothing", "1 + 1", "matches.exists(m, m.hash == '')
 
 def conditions(atoms: list[str]) -> st.SearchStrategy[str]:
     def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        joined = st.tuples(inner, st.sampled_from(["&&", "||"]), inner).map(
-            lambda t: f"({t[0]} {t[1]} {t[2]})"
-        )
+        pair = st.tuples(inner, st.sampled_from(["&&", "||"]), inner)
+        joined = pair.map(lambda parts: f"({' '.join(parts)})")
         return joined | inner.map(lambda text: f"!({text})")
 
     return st.recursive(st.sampled_from(atoms), grown, max_leaves=4)

@@ -40,12 +40,14 @@ def test_a_narrower_condition_is_seen_and_a_wider_one_is_not_claimed(narrow: str
     [
         ("matches.exists(m, m.distance <= 31)", "matches.exists(m, m.distance < 31)"),
         ("matches.exists(m, m.exact)", "matches.all(m, m.exact)"),
-        ("matches.exists(m, m.exact) && matches.exists(m, m.disputed)", "matches.exists(m, m.exact && m.disputed)"),
+        ("matches.exists(m, m.exact) && matches.exists(m, m.disputed)",
+         "matches.exists(m, m.exact && m.disputed)"),
         ("context.service < 'b'", "context.service < 'a'"),
         ("context.service > 'c'", "context.service <= 'a'"),
         ("context.service != 'a'", "context.service != 'b'"),
         ("item.size > 3", "item.size >= 4"),  # true, but only for whole numbers
-        ("matches.exists(m, matches.exists(n, n.distance < m.distance))", "matches.exists(m, m.distance < m.distance)"),
+        ("matches.exists(m, matches.exists(n, n.distance < m.distance))",
+         "matches.exists(m, matches.exists(n, m.distance < n.distance))"),
     ],
 )  # fmt: skip
 def test_what_does_not_follow_is_not_claimed(one: str, other: str) -> None:

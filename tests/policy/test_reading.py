@@ -38,9 +38,9 @@ def rule(when: str, then: str = "review", name: str = "r", more: str = "") -> st
             ["5:31: error: a match has no 'bnak'. Try: did you mean 'bank'?"],
         ),
         (
-            policy(rule(">-\n      item.size > 5\n      && item.nothing")),
+            policy(rule(">-\n      item.size > 5\n      && item.nothin")),
             [
-                "7:15: error: an item has no 'nothing'. Try: known: frames, height, known, media_type, size, width"
+                "7:15: error: an item has no 'nothin'. Try: known: frames, height, known, media_type, size, width"  # noqa: E501
             ],
         ),
         (
@@ -122,7 +122,7 @@ def rule(when: str, then: str = "review", name: str = "r", more: str = "") -> st
         ),
         (
             policy(rule("scores.adult > 0.9")),
-            ["5:17: warning: scores.adult may be absent. Try: ask first: has(scores.adult) && …"],
+            ["5:18: warning: scores.adult may be absent. Try: ask first: has(scores.adult) && …"],
         ),
         (
             policy(rule("item.known"), top="accept_unchecked: [content]\n"),
