@@ -12,17 +12,34 @@ from typing import Any
 import click
 
 from nightlamp import __version__
+from nightlamp.cli.audit import audit
 from nightlamp.cli.bank import bank
 from nightlamp.cli.completion import completion
+from nightlamp.cli.config import config
+from nightlamp.cli.db import db
 from nightlamp.cli.demo import demo
 from nightlamp.cli.hash import hash_command
 from nightlamp.cli.index import index
 from nightlamp.cli.messages import NoInputError, complain
 from nightlamp.cli.policy import policy
 from nightlamp.cli.scan import scan
-from nightlamp.errors import ListError, NightlampError, OutputError, PolicyError, SnapshotError
+from nightlamp.cli.vault import vault
+from nightlamp.errors import (
+    AuditError,
+    ConfigError,
+    ListError,
+    NightlampError,
+    OutputError,
+    PolicyError,
+    SnapshotError,
+    StoreError,
+    UnavailableError,
+    UndecidedError,
+    VaultError,
+)
 
-USAGE, DATA, NO_INPUT, INTERNAL, CANNOT_WRITE, INTERRUPTED = 64, 65, 66, 70, 73, 130
+USAGE, DATA, NO_INPUT, AWAY, INTERNAL, CANNOT_WRITE, CONFIG, INTERRUPTED = 64, 65, 66, 69, 70, 73, 78, 130
+_BAD_DATA = (ListError, PolicyError, SnapshotError, StoreError, AuditError, VaultError)
 
 
 class _App(click.Group):
@@ -81,7 +98,11 @@ def _status_of(error: NightlampError) -> int:
         return NO_INPUT
     if isinstance(error, OutputError):
         return CANNOT_WRITE
-    return DATA if isinstance(error, ListError | PolicyError | SnapshotError) else INTERNAL
+    if isinstance(error, UnavailableError | UndecidedError):
+        return AWAY
+    if isinstance(error, ConfigError):
+        return CONFIG
+    return DATA if isinstance(error, _BAD_DATA) else INTERNAL
 
 
 def _forget_stdout() -> None:
@@ -100,13 +121,14 @@ def app(debug: bool) -> None:
       0       nothing found
       1       matches found
       2       nothing found, but something could not be checked
-      64-78   it could not run: 64 usage, 65 a list or index is bad, 66 no input,
-              70 an error inside Nightlamp, 73 cannot write
+      64-78   it could not run: 64 usage, 65 a list, index, log or object is bad, 66 no input,
+              69 the database is away, 70 an error inside Nightlamp, 73 cannot write,
+              78 a setting is wrong
       130     interrupted
     """
 
 
-for command in (scan, hash_command, bank, index, policy, demo, completion):
+for command in (scan, hash_command, bank, index, policy, demo, config, db, audit, vault, completion):
     app.add_command(command)
 
 

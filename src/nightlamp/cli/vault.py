@@ -1,0 +1,192 @@
+"""``nightlamp vault``: keys, holds, destruction and upkeep of sealed content."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from nightlamp.cli.messages import safe, size_text, table, tell
+from nightlamp.cli.service import config_option, load_settings, need_service, operator, vault_of
+from nightlamp.errors import NightlampError
+
+_FILE = click.Path(path_type=Path)
+_DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+
+
+@click.group()
+def vault() -> None:
+    """Keys, holds and upkeep of the sealed content that must be kept."""
+
+
+@vault.command()
+@click.argument("file", metavar="FILE", type=_FILE)
+def keygen(file: Path) -> None:
+    """Make a private key in FILE, and print its public key, for which content is sealed.
+
+    Run it on a machine that takes no content in, and keep FILE there.
+
+    \b
+    nightlamp vault keygen vault.key
+    """
+    need_service()
+    from nightlamp.vault import Identity
+
+    identity = Identity.generate()
+    identity.write(file)
+    click.echo(identity.public)
+    tell(
+        f"{file} opens everything that is sealed for this key. Keep it off the intake nodes, and keep a copy."
+    )
+    tell("Give the intake nodes the line above, as vault.recipients or in data_dir/vault.pub.")
+
+
+@vault.command()
+@config_option
+def status(config_file: Path | None) -> None:
+    """Count what the vault holds: blobs by state and key, and holds by jurisdiction."""
+    settings = load_settings(config_file)
+    from sqlalchemy import func, select
+
+    from nightlamp.store import reading
+    from nightlamp.vault.tables import vault_blob, vault_hold
+
+    with vault_of(settings) as store, reading(store.engine) as connection:
+        by = (vault_blob.c.state, vault_blob.c.recipients)
+        blobs = connection.execute(
+            select(*by, func.count(), func.sum(vault_blob.c.size)).group_by(*by).order_by(*by)
+        ).all()
+        kind = vault_hold.c.jurisdiction
+        running = select(kind, func.count(), func.min(vault_hold.c.expires)).where(
+            vault_hold.c.released.is_(None)
+        )
+        held = connection.execute(running.group_by(kind).order_by(kind)).all()
+    rows = [(state, keys or "-", count, size_text(int(size or 0))) for state, keys, count, size in blobs]
+    table(rows, ("state", "sealed for", "blobs", "size"))
+    click.echo()
+    table(
+        [(j, count, f"{first:%Y-%m-%d}") for j, count, first in held], ("jurisdiction", "holds", "first end")
+    )
+
+
+@vault.command()
+@click.argument("object_id", metavar="OBJECT")
+@config_option
+def holds(object_id: str, config_file: Path | None) -> None:
+    """Print the holds of an OBJECT."""
+    settings = load_settings(config_file)
+    from nightlamp.store import reading
+    from nightlamp.vault.holds import holds as find
+
+    with vault_of(settings) as store, reading(store.engine) as connection:
+        found = find(connection, object_id)
+    rows = [
+        (
+            h.id,
+            h.jurisdiction,
+            h.reason,
+            _day(h.created),
+            _day(h.expires),
+            _day(h.released) if h.released else "-",
+        )
+        for h in found
+    ]
+    table(rows, ("hold", "jurisdiction", "reason", "made", "ends", "released"))
+
+
+@vault.command()
+@click.argument("hold", metavar="HOLD")
+@click.option("--until", required=True, type=_DAY, help="The new end, in UTC; later than the present one.")
+@click.option("--reason", required=True, help="Why, for the audit log.")
+@config_option
+def extend(hold: str, until: datetime, reason: str, config_file: Path | None) -> None:
+    """Move the end of a HOLD to a later date."""
+    settings = load_settings(config_file)
+    from nightlamp.vault.holds import extend as move
+
+    end = until.replace(tzinfo=UTC)
+    with vault_of(settings) as store, store.engine.begin() as connection:
+        move(connection, hold, end, actor=operator(), reason=reason, now=store.clock())
+    click.echo(f"held until {_day(end)}")
+
+
+@vault.command()
+@click.argument("hold", metavar="HOLD")
+@click.option("--reason", required=True, help="Why, for the audit log.")
+@config_option
+def release(hold: str, reason: str, config_file: Path | None) -> None:
+    """End a HOLD now. The next purge destroys the object if no other hold keeps it."""
+    settings = load_settings(config_file)
+    from nightlamp.vault.holds import release as end
+
+    with vault_of(settings) as store, store.engine.begin() as connection:
+        end(connection, hold, actor=operator(), reason=reason, now=store.clock())
+    click.echo("released")
+
+
+@vault.command()
+@config_option
+def purge(config_file: Path | None) -> int:
+    """Destroy what no hold keeps any more. The exit status is 1 if something could not be removed."""
+    settings = load_settings(config_file)
+    from nightlamp.vault import purge as run
+
+    with vault_of(settings) as store:
+        done = run(store, delay=settings.vault.destroy_after)
+    click.echo(f"{done.destroyed} destroyed, {done.due} waiting for their delay, {done.failed} failed")
+    return int(done.failed > 0)
+
+
+@vault.command()
+@config_option
+def reconcile(config_file: Path | None) -> int:
+    """Make storage and database agree after a crash. The exit status is 1 if something is lost or failed."""
+    settings = load_settings(config_file)
+    from nightlamp.vault import reconcile as run
+
+    with vault_of(settings) as store:
+        done = run(store)
+    click.echo(
+        f"{done.orphans} orphans removed, {done.finished} destructions finished, "
+        f"{len(done.found)} found again, {len(done.lost)} lost, {done.failed} failed"
+    )
+    for object_id in done.lost:
+        click.echo(safe(f"lost: object {object_id}"))
+    return int(bool(done.lost) or done.failed > 0)
+
+
+@vault.command()
+@click.option("--identity", required=True, type=_FILE, help="The private key that opens what is there now.")
+@click.option("--to", "to", required=True, type=_FILE, help="A file of the new public keys.")
+@config_option
+def rekey(identity: Path, to: Path, config_file: Path | None) -> int:
+    """Seal everything anew, for other keys, so that the old private key opens nothing any more.
+
+    First give the intake nodes the new public keys. Can be stopped and run again. Backups made before still
+    open with the old key: destroy them or it.
+
+    \b
+    nightlamp vault rekey --identity old.key --to new.pub
+    """
+    settings = load_settings(config_file)
+    from nightlamp.vault import Identity, Recipients
+    from nightlamp.vault import rekey as run
+
+    with vault_of(settings) as store:
+        fresh = Recipients.read(to)
+        if store.recipients is not None and store.recipients.fingerprint != fresh.fingerprint:
+            raise NightlampError(
+                "the settings still seal for other keys",
+                where="vault.recipients",
+                hint="the keys of --to there first",
+            )
+        done = run(store, Identity.read(identity), fresh, actor=operator())
+    click.echo(f"{done.resealed} sealed anew, {len(done.failed)} failed")
+    for object_id in done.failed:
+        click.echo(safe(f"failed: object {object_id}"))
+    return int(bool(done.failed))
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}"
