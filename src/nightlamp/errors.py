@@ -19,6 +19,8 @@ fingerprint or a list's entry: they may end up in a log.
     ├── StoreError       the database cannot be used
     │   ├── UnavailableError   it is away, locked, full or busy; nothing was written
     │   └── UndecidedError     it went away during a commit, and cannot be asked yet
+    ├── AccessError      an API key is unknown, or cannot be made as asked
+    ├── IntakeError      a submission, policy or webhook makes no sense (``code`` says how)
     ├── AuditError       a record that may not be written, or a log or key that cannot be read
     └── VaultError       content cannot be sealed, kept, opened or destroyed
 """
@@ -125,8 +127,8 @@ class PolicyError(NightlampError):
 class OutboundError(NightlampError):
     """A request to the outside was refused or failed; ``code`` is one of ``OutboundCode``.
 
-    The message is for the operator. Who submitted the URL is told ``for_submitter`` and nothing else, whatever
-    happened: what differs between two failures tells about the network that the service stands in.
+    The message is for the operator. Who submitted the URL is told ``for_submitter`` and nothing else,
+    whatever happened: a difference between two failures would tell about the service's own network.
     """
 
     for_submitter = "the URL could not be fetched"
@@ -162,6 +164,27 @@ class UnavailableError(StoreError):
 
 class UndecidedError(StoreError):
     """The database went away during a commit and has not come back: the work may have been written or not."""
+
+
+class AccessError(NightlampError):
+    """An API key is unknown or refused, or cannot be made as asked; nothing was changed."""
+
+
+IntakeCode = Literal[
+    "invalid",  # it makes no sense as it stands
+    "not found",  # it names something that is not there
+    "too large",  # more bytes than the limit
+    "conflict",  # it contradicts what is there, e.g. an idempotency key of another request
+    "unavailable",  # a part that it needs does not work now; nothing was done, try again
+]
+
+
+class IntakeError(NightlampError):
+    """A submission, policy or webhook cannot be taken; ``code`` is one of ``IntakeCode``."""
+
+    def __init__(self, code: IntakeCode, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.code: IntakeCode = code
 
 
 class AuditError(NightlampError):

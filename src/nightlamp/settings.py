@@ -15,6 +15,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -123,6 +124,92 @@ class VaultSettings(Section):
         return self
 
 
+class AccessSettings(Section):
+    """API keys."""
+
+    poll_ms: PositiveInt = Field(
+        default=200,
+        le=10_000,
+        description="how often other nodes' changes (keys, banks, policy) are looked for",
+    )
+    rush_seconds: PositiveFloat = Field(
+        default=2.0, description="so many seconds' worth of a key's rate is let through at once"
+    )
+
+
+class IntakeSettings(Section):
+    """How items are taken."""
+
+    workers: PositiveInt | None = Field(
+        default=None, description="processes that open content; default: one a core"
+    )
+    most_bytes: PositiveInt = Field(default=64 << 20, description="larger content is refused")
+    memory_bytes: PositiveInt = Field(
+        default=4 << 20, description="content above it goes to a temporary file without a name"
+    )
+    spool_dir: Path | None = Field(
+        default=None, description="folder of these files; default: the system's; best an encrypted disk"
+    )
+    at_once: PositiveInt = Field(default=1_000, description="items on their way before more are refused")
+    keep_days: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="how long fingerprints of items and items that were allowed are kept; 0: no look-back",
+    )
+    policy_profile: Literal["default", "eu", "uk", "us"] = Field(
+        default="default", description="the shipped policy that an empty database starts with"
+    )
+
+
+class OutboundSettings(Section):
+    """Requests that leave the service: URL items and webhooks."""
+
+    fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="networks that URL items may reach though they are not public"
+    )
+    fetch_ports: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(80, 443), description="ports of URL items"
+    )
+    fetch_seconds: PositiveFloat = Field(default=20.0, description="time for one URL with all redirects")
+    webhook_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="networks that webhooks may reach though they are not public"
+    )
+    webhook_ports: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(443,), description="ports of webhooks"
+    )
+    webhook_http: bool = Field(default=False, description="allow webhooks without TLS")
+
+    @field_validator("fetch_allow", "fetch_ports", "webhook_allow", "webhook_ports", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("fetch_allow", "webhook_allow")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
+
+
+class ServerSettings(Section):
+    """The HTTP service."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8700, ge=0, le=65535, description="port to listen on; 0: any free one")
+    uploads: PositiveInt = Field(default=128, description="bodies that are received at once")
+    body_seconds: PositiveFloat = Field(default=60.0, description="time for one body to arrive")
+    pause_seconds: PositiveFloat = Field(default=10.0, description="time between two pieces of a body")
+    json_bytes: PositiveInt = Field(default=4 << 20, description="larger JSON bodies are refused")
+    batch_bytes: PositiveInt = Field(default=128 << 20, description="larger batches of items are refused")
+    import_bytes: PositiveInt = Field(default=1 << 30, description="larger hash lists are refused")
+    batch_items: PositiveInt = Field(default=1_000, description="items of one batch")
+    stop_seconds: PositiveInt = Field(
+        default=30, description="time to finish what is in flight when stopping"
+    )
+
+
 def _data_home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "nightlamp"
 
@@ -145,6 +232,10 @@ class Settings(BaseSettings):
     writer: WriterSettings = WriterSettings()
     audit: AuditSettings = AuditSettings()
     vault: VaultSettings = VaultSettings()
+    access: AccessSettings = AccessSettings()
+    intake: IntakeSettings = IntakeSettings()
+    outbound: OutboundSettings = OutboundSettings()
+    server: ServerSettings = ServerSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,277 @@
+"""The way of an item, the same for every door: examine, look up, decide, seal, commit, then answer.
+
+Each stage has its own threads and hands on to the next, so no thread waits for another item's work. Whatever
+fails before the commit, nothing of the item stays; the caller gets the error and tries again.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+from sqlalchemy import Engine, select, tuple_
+
+from nightlamp.errors import IntakeError, NightlampError, StoreError
+from nightlamp.intake.deciding import Case, Decider, examined
+from nightlamp.intake.examiner import Examiner
+from nightlamp.intake.recording import Entry, Recorder, stored_outcome
+from nightlamp.intake.submission import Outcome, Submission, new_id
+from nightlamp.intake.tables import idempotency
+from nightlamp.signals import Signal, installed
+from nightlamp.store import Clock, Writer, reading, utc_now
+from nightlamp.urls import canonical
+from nightlamp.values import Examination
+from nightlamp.vault import Vault
+
+AT_ONCE = 256  # items of one lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much is on its way: items, and those that wait for their lookup."""
+
+    items: int
+    deciding: int
+
+
+class Intake:
+    """Takes submissions. Close it, or use it as a context manager; the parts it is given are not closed.
+
+    Args:
+        engine: the database, for reading.
+        examiner: bytes to fingerprints.
+        decider: fingerprints to verdicts.
+        writer: commits.
+        vault: for what is held.
+        keep: for how long fingerprints are kept for the look-back; 0: not at all.
+        most: items on their way at once; more are refused.
+        signals: the installed ones by default.
+        clock: for the times in the records.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        examiner: Examiner,
+        decider: Decider,
+        writer: Writer,
+        vault: Vault,
+        *,
+        keep: timedelta = timedelta(days=30),
+        most: int = 1_000,
+        signals: Mapping[str, Signal] | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.decider = decider
+        self.recorder = Recorder(writer, vault, keep)
+        self._engine = engine
+        self._examiner = examiner
+        self._vault = vault
+        self._signals = installed() if signals is None else signals
+        self._clock = clock
+        self._most = most
+        self._under_way = 0
+        self._counting = threading.Condition()
+        self._closed = False
+        self._examined: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._sealing = ThreadPoolExecutor(4, thread_name_prefix="nightlamp-seal")
+        self._thread = threading.Thread(target=self._decide, name="nightlamp-decide", daemon=True)
+        self._thread.start()
+
+    def submit(self, submission: Submission) -> Outcome:
+        """Take an item and wait for its outcome.
+
+        Raises:
+            IntakeError: it makes no sense, contradicts an earlier request, or a part that it needs is away.
+            StoreError, VaultError: nothing was written (or, ``UndecidedError``, nobody knows): try again.
+        """
+        return self.begin(submission).result()
+
+    def begin(self, submission: Submission) -> Future[Outcome]:
+        """As ``submit``, without waiting; the future resolves when the outcome is durable.
+
+        Raises:
+            IntakeError: it makes no sense, or too many items are on their way.
+        """
+        try:
+            _check(submission)
+        except IntakeError:
+            _close(submission)
+            raise
+        return self.proceed(Entry(Case(new_id(), submission, Examination("", 0)), None, self._clock()))
+
+    def proceed(self, entry: Entry) -> Future[Outcome]:
+        """Send an entry on its way: a new one, or a URL item whose content has come."""
+        submission = entry.case.submission
+        with self._counting:
+            full = self._under_way >= self._most
+            if not full and not self._closed:
+                self._under_way += 1
+        if full or self._closed:
+            _close(submission)
+            raise IntakeError(
+                "unavailable",
+                "the service is stopping" if self._closed else "too many items at once",
+                hint="later",
+            )
+        entry.outcome.add_done_callback(lambda _: self._done(submission))
+        try:
+            if submission.content is not None:
+                examination = self._examiner.examine(submission.content)
+                examination.add_done_callback(lambda done: self._arrived(entry, done.result()))
+            elif submission.url and not entry.lease:
+                if submission.idempotency:
+                    entry.request = submission.request(None)
+                self.recorder.record([entry])
+            else:
+                self._arrived(entry, entry.case.examination)
+        except Exception as error:  # noqa: BLE001 (whoever waits must hear of it)
+            _fail(entry, error)
+        return entry.outcome
+
+    def load(self) -> Load:
+        """How much is on its way."""
+        return Load(self._under_way, self._examined.qsize())
+
+    def close(self) -> None:
+        """Finish what is on its way, and take nothing new."""
+        with self._counting:
+            self._closed = True
+            self._counting.wait_for(lambda: self._under_way == 0)
+        self._examined.put(None)
+        self._thread.join()
+        self._sealing.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _done(self, submission: Submission) -> None:
+        _close(submission)
+        with self._counting:
+            self._under_way -= 1
+            self._counting.notify_all()
+
+    def _arrived(self, entry: Entry, content: Examination) -> None:
+        """The content's examination is there: add what was given besides, and wait for the lookup."""
+        given = examined(entry.case.submission.given(), self._signals)
+        whole = Examination(
+            content.media_type,
+            content.size,
+            content.width,
+            content.height,
+            content.frames,
+            tuple(dict.fromkeys((*content.fingerprints, *given.fingerprints))),
+            tuple(dict.fromkeys((*content.unchecked, *given.unchecked))),
+        )
+        entry.case = Case(entry.case.item, entry.case.submission, whole, entry.case.late)
+        if entry.case.submission.idempotency and not entry.lease:
+            entry.request = entry.case.submission.request(whole)
+        self._examined.put(entry)
+
+    def _decide(self) -> None:
+        """One thread's life: whatever waits is looked up together."""
+        while (first := self._examined.get()) is not None:
+            entries = [first]
+            last = False
+            while len(entries) < AT_ONCE and not last:
+                try:
+                    more = self._examined.get_nowait()
+                except queue.Empty:
+                    break
+                last = more is None
+                if more is not None:
+                    entries.append(more)
+            try:
+                self._decide_all(entries)
+            except Exception as error:  # noqa: BLE001 (the thread must live, and nobody wait for ever)
+                for entry in entries:
+                    _fail(entry, error)
+            if last:
+                return
+
+    def _decide_all(self, entries: Sequence[Entry]) -> None:
+        fresh = self._not_answered_before(entries)
+        decisions = self.decider.decide([entry.case for entry in fresh], self._clock())
+        at_once: list[Entry] = []
+        for entry, decision in zip(fresh, decisions, strict=True):
+            entry.decision = decision
+            if decision.verdict.handling.hold is not None and entry.case.submission.content is not None:
+                self._sealing.submit(self._seal, entry)
+            else:
+                at_once.append(entry)
+        self.recorder.record(at_once)
+
+    def _seal(self, entry: Entry) -> None:
+        content = entry.case.submission.content
+        assert content is not None
+        try:
+            entry.sealed = self._vault.seal(content.reader())
+            self.recorder.record([entry])
+        except Exception as error:  # noqa: BLE001 (whoever waits must hear of it)
+            _fail(entry, error)
+
+    def _not_answered_before(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Answer known requests before anything is sealed; the transaction looks once more."""
+        named = {
+            (entry.case.submission.key, entry.case.submission.idempotency): entry
+            for entry in entries
+            if entry.request
+        }
+        if not named:
+            return list(entries)
+        i = idempotency.c
+        known = {}
+        with reading(self._engine) as connection:
+            for row in connection.execute(
+                select(idempotency).where(tuple_(i.key, i.name).in_(sorted(named)))
+            ):
+                known[row.key, row.name] = (bytes(row.request), stored_outcome(connection, row))
+        fresh = []
+        for entry in entries:
+            request, outcome = known.get(entry.name, (b"", None))
+            if entry.request and outcome is not None and request == entry.request:
+                entry.outcome.set_result(outcome)
+            else:
+                fresh.append(entry)
+        return fresh
+
+
+def _check(submission: Submission) -> None:
+    if submission.url:
+        try:
+            canonical(submission.url, drop=frozenset())
+        except ValueError:
+            raise IntakeError("invalid", "not a URL that can be fetched", where="url") from None
+    if submission.kind == "fingerprints" and not submission.given():
+        raise IntakeError("invalid", "nothing to check: no content, URL or fingerprint", where="item")
+    for where, text, most in (
+        ("platform_id", submission.platform_id, 200),
+        ("actor", submission.actor, 200),
+        ("Idempotency-Key", submission.idempotency, 200),
+    ):
+        if len(text) > most or not text.isprintable():
+            raise IntakeError("invalid", f"must be printable and of at most {most} characters", where=where)
+
+
+def _close(submission: Submission) -> None:
+    if submission.content is not None:
+        submission.content.close()
+
+
+def _fail(entry: Entry, error: Exception) -> None:
+    if entry.outcome.done():
+        return
+    if isinstance(error, NightlampError | StoreError):
+        entry.outcome.set_exception(error)
+    else:
+        entry.outcome.set_exception(
+            IntakeError("unavailable", f"an item could not be taken ({type(error).__name__})", where="intake")
+        )

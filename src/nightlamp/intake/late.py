@@ -1,0 +1,93 @@
+"""Late hits: an entry that is new matches an item of the past, whose verdict is then given anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from nightlamp.errors import IntakeError
+from nightlamp.intake.deciding import Case, Decider
+from nightlamp.intake.recording import Entry, Recorder
+from nightlamp.intake.records import StoredItem, get_item
+from nightlamp.intake.submission import Submission
+from nightlamp.lookback import Late, recall, take
+from nightlamp.store import Clock, Writer, utc_now
+from nightlamp.values import Examination
+
+AT_ONCE = 100
+
+
+class LateVerdicts:
+    """Makes verdicts of the look-back's hits, on as many nodes as there are.
+
+    Taking a hit and writing its verdict is one transaction: neither can be without the other.
+
+    Args:
+        writer: commits.
+        decider, recorder: the intake's own.
+        refresh: brings this node's banks up to date.
+        clock: for the records.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        decider: Decider,
+        recorder: Recorder,
+        refresh: Callable[[], object],
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._writer = writer
+        self._decider = decider
+        self._recorder = recorder
+        self._refresh = refresh
+        self._clock = clock
+
+    def run_once(self) -> int:
+        """Work through the hits that wait; how many items got a verdict."""
+        self._refresh()
+        return self._writer.write(self._work)
+
+    def _work(self, connection: Connection) -> int:
+        hits = take(connection, self._clock(), AT_ONCE)
+        found = [(hit, case) for hit in hits if (case := _case(connection, hit)) is not None]
+        if not found:
+            return 0
+        now = self._clock()
+        cases = [case for _, (_, case) in found]
+        also = [[match for _, match in hit.matches] for hit, _ in found]
+        decisions = self._decider.decide(cases, now, also)
+        entries = [
+            Entry(case, decision, stored.received_at)
+            for (_, (stored, case)), decision in zip(found, decisions, strict=True)
+        ]
+        self._recorder.write(connection, entries)
+        return len(entries)
+
+
+def _case(connection: Connection, hit: Late) -> tuple[StoredItem, Case] | None:
+    """The item as it was, with its fingerprints; None if it is no longer kept."""
+    try:
+        stored = get_item(connection, hit.item)
+    except IntakeError:
+        return None
+    examination = Examination(
+        stored.media_type,
+        stored.size,
+        stored.width,
+        stored.height,
+        stored.frames,
+        recall(connection, hit.item),
+        stored.unchecked,
+    )
+    submission = Submission(
+        stored.key,
+        url=stored.url or "",
+        platform_id=stored.platform_id,
+        actor=stored.actor,
+        where=stored.where,
+        wait=stored.wait,
+    )
+    return stored, Case(stored.id, submission, examination, late=True)

@@ -1,0 +1,362 @@
+"""The one transaction of an item: all of it is written, or nothing.
+
+Many items share it where they come together. Each item's fate is its own all the same: one that cannot be
+written makes the group be written one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, tuple_, update
+
+from nightlamp import audit
+from nightlamp.errors import IntakeError, StoreError
+from nightlamp.intake.deciding import Case
+from nightlamp.intake.records import get_decision, pack_decision, pack_matches
+from nightlamp.intake.submission import Decision, Outcome, new_id
+from nightlamp.intake.tables import fetch, idempotency, item, match, outbox, verdict, webhook
+from nightlamp.lookback import remember
+from nightlamp.store import Writer
+from nightlamp.vault import HoldRequest, Sealed, Vault
+
+FOREVER = datetime.max.replace(microsecond=0)
+KEPT_MATCHES = 200  # of one verdict, the closest
+
+
+@dataclass(slots=True)
+class Entry:
+    """One item to be written.
+
+    Args:
+        case: what was decided upon; with a URL item that is pending, an empty examination.
+        decision: None for a URL item that is pending.
+        received_at: when it came in.
+        outcome: resolved once it is durable.
+        request: hash of the request, for idempotency.
+        sealed: its content in the vault.
+        lease: of the URL item that this finishes; ``""``: the item is new, or late.
+        failed: the URL could not be fetched.
+    """
+
+    case: Case
+    decision: Decision | None
+    received_at: datetime
+    outcome: Future[Outcome] = field(default_factory=Future)
+    request: bytes = b""
+    sealed: Sealed | None = None
+    lease: str = ""
+    failed: bool = False
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Whose request it is, and what the submitter calls it."""
+        return self.case.submission.key, self.case.submission.idempotency
+
+    @property
+    def known(self) -> bool:
+        """The item is in the database already."""
+        return bool(self.lease) or self.case.late
+
+    @property
+    def state(self) -> str:
+        """The item's, after this."""
+        return "pending" if self.decision is None else "failed" if self.failed else "done"
+
+    @property
+    def answer(self) -> Outcome:
+        """What the submitter gets."""
+        submission = self.case.submission
+        return Outcome(self.case.item, self.state, self.decision, submission.wait)  # type: ignore[arg-type]
+
+
+class LostLeaseError(StoreError):
+    """Another node has taken the item over; what this one found out is thrown away."""
+
+
+class Recorder:
+    """Writes entries in groups.
+
+    Args:
+        writer: commits.
+        vault: for what is held.
+        keep: for how long fingerprints are kept for the look-back; 0: not at all.
+    """
+
+    def __init__(self, writer: Writer, vault: Vault, keep: timedelta) -> None:
+        self._writer = writer
+        self._vault = vault
+        self._kept_for = keep
+
+    def record(self, entries: Sequence[Entry]) -> None:
+        """Have ``entries`` written; each one's ``outcome`` resolves when it is durable, or says why not."""
+        if not entries:
+            return
+        try:
+            written = self._writer.submit(lambda connection: self.write(connection, entries))
+        except StoreError as error:
+            for entry in entries:
+                entry.outcome.set_exception(error)
+            return
+        written.add_done_callback(lambda done: self._settle(entries, done))
+
+    def _settle(self, entries: Sequence[Entry], done: Future[list[Outcome | IntakeError]]) -> None:
+        error = done.exception()
+        if error is None:
+            for entry, answer in zip(entries, done.result(), strict=True):
+                if isinstance(answer, IntakeError):
+                    entry.outcome.set_exception(answer)
+                else:
+                    entry.outcome.set_result(answer)
+        elif len(entries) > 1 and not isinstance(error, StoreError):
+            for entry in entries:  # one of them is the cause: the others must not suffer
+                self.record([entry])
+        else:
+            for entry in entries:
+                entry.outcome.set_exception(error)
+
+    def write(self, connection: Connection, entries: Sequence[Entry]) -> list[Outcome | IntakeError]:
+        """All of them, in the writer's transaction; may be run again."""
+        answers = _answered_before(connection, entries)
+        fresh = [entry for at, entry in enumerate(entries) if at not in answers]
+        objects = {
+            entry.case.item: self._keep(connection, entry, entry.sealed) for entry in fresh if entry.sealed
+        }
+        _write_items(connection, fresh, objects)
+        _write_verdicts(connection, [entry for entry in fresh if entry.decision is not None])
+        _write_names(connection, fresh)
+        _write_outbox(connection, fresh)
+        if self._kept_for:
+            for entry in fresh:
+                if entry.decision is not None and not entry.case.late:
+                    remember(
+                        connection,
+                        entry.case.item,
+                        entry.case.examination.fingerprints,
+                        entry.received_at + self._kept_for,
+                        generation=entry.decision.generation,
+                    )
+        for entry in fresh:
+            _audit(connection, entry, objects.get(entry.case.item))
+        return [answers.get(at, entry.answer) for at, entry in enumerate(entries)]
+
+    def _keep(self, connection: Connection, entry: Entry, sealed: Sealed) -> str:
+        assert entry.decision is not None
+        hold = entry.decision.verdict.handling.hold
+        end = hold.until(entry.decision.decided_at) if hold else None
+        expires = end or FOREVER.replace(tzinfo=entry.decision.decided_at.tzinfo)
+        where = entry.case.submission.where.jurisdiction or "policy"
+        request = HoldRequest(f"verdict {entry.decision.verdict.action}", where[:20], expires)
+        return self._vault.keep(connection, sealed, request, actor="system")
+
+
+def _answered_before(connection: Connection, entries: Sequence[Entry]) -> dict[int, Outcome | IntakeError]:
+    """Requests whose idempotency key is known, by their place: the stored answer, or the conflict."""
+    i = idempotency.c
+    names = {entry.name for entry in entries if entry.request}
+    if not names:
+        return {}
+    rows = connection.execute(select(idempotency).where(tuple_(i.key, i.name).in_(sorted(names))))
+    known = {(row.key, row.name): row for row in rows}
+    answers: dict[int, Outcome | IntakeError] = {}
+    first: dict[tuple[str, str], Entry] = {}
+    for at, entry in enumerate(entries):
+        name = entry.name
+        if not entry.request:
+            continue
+        row = known.get(name)
+        if row is not None:
+            same = bytes(row.request) == entry.request
+            answers[at] = stored_outcome(connection, row) if same else _conflict()
+        elif name in first:
+            same = first[name].request == entry.request
+            answers[at] = first[name].answer if same else _conflict()
+        else:
+            first[name] = entry
+    return answers
+
+
+def stored_outcome(connection: Connection, row: Any) -> Outcome:
+    """The answer that a request got, from its row of ``idempotency``."""
+    decision = get_decision(connection, row.verdict) if row.verdict else None
+    return Outcome(row.item, "done" if decision else "pending", decision, row.wait, replayed=True)
+
+
+def _conflict() -> IntakeError:
+    return IntakeError(
+        "conflict",
+        "this idempotency key was used for another request",
+        where="Idempotency-Key",
+        hint="a new key for every new request",
+    )
+
+
+def _write_items(connection: Connection, entries: Sequence[Entry], objects: dict[str, str]) -> None:
+    new = [entry for entry in entries if not entry.known]
+    if new:
+        connection.execute(insert(item), [_item(entry, objects.get(entry.case.item)) for entry in new])
+    waiting = [entry for entry in new if entry.decision is None]
+    if waiting:
+        rows = [
+            {"id": e.case.item, "url": e.case.submission.url, "attempts": 0, "due": e.received_at}
+            for e in waiting
+        ]
+        connection.execute(insert(fetch), rows)
+    for entry in entries:
+        if entry.known:
+            _update_item(connection, entry, objects.get(entry.case.item))
+
+
+def _item(entry: Entry, object_id: str | None) -> dict[str, Any]:
+    submission = entry.case.submission
+    return {
+        "id": entry.case.item,
+        "key": submission.key,
+        "kind": submission.kind,
+        "platform_id": submission.platform_id,
+        "actor": submission.actor,
+        "context": submission.where.as_json(),
+        "wait": submission.wait,
+        "received_at": entry.received_at,
+        "url": None,
+        **_found(entry, object_id),
+    }
+
+
+def _found(entry: Entry, object_id: str | None) -> dict[str, Any]:
+    """What the verdict and the examination say of the item's row."""
+    e, decision = entry.case.examination, entry.decision
+    kept = decision is not None and decision.verdict.action != "allow"
+    return {
+        "state": entry.state,
+        "media_type": e.media_type[:100],
+        "size": e.size,
+        "width": e.width,
+        "height": e.height,
+        "frames": e.frames,
+        "unchecked": [[u.what, u.why, u.detail] for u in e.unchecked],
+        "object": object_id,
+        "verdict": decision.id if decision else None,
+        "action": decision.verdict.action if decision else None,
+        "url": entry.case.submission.url if kept and entry.case.submission.url else None,
+    }
+
+
+def _update_item(connection: Connection, entry: Entry, object_id: str | None) -> None:
+    """Finish a URL item, or give an old one its late verdict."""
+    mine = item.c.id == entry.case.item
+    if entry.lease:
+        held = (fetch.c.id == entry.case.item) & (fetch.c.lease == entry.lease)
+        if connection.execute(delete(fetch).where(held)).rowcount != 1:
+            raise LostLeaseError("another node has taken this item over", where="fetch")
+        connection.execute(update(item).where(mine).values(_found(entry, object_id)))
+    else:
+        assert entry.decision is not None
+        values = {"verdict": entry.decision.id, "action": entry.decision.verdict.action}
+        connection.execute(update(item).where(mine).values(values))
+
+
+def _write_verdicts(connection: Connection, entries: Sequence[Entry]) -> None:
+    decisions = [entry.decision for entry in entries if entry.decision is not None]
+    if decisions:
+        connection.execute(insert(verdict), [pack_decision(decision) for decision in decisions])
+        rows = [row for decision in decisions for row in pack_matches(decision, KEPT_MATCHES)]
+        if rows:
+            connection.execute(insert(match), rows)
+
+
+def _write_names(connection: Connection, entries: Sequence[Entry]) -> None:
+    rows = [
+        {
+            "key": entry.case.submission.key,
+            "name": entry.case.submission.idempotency,
+            "request": entry.request,
+            "item": entry.case.item,
+            "verdict": entry.decision.id if entry.decision else None,
+            "wait": entry.case.submission.wait,
+            "at": entry.received_at,
+        }
+        for entry in entries
+        if entry.request
+    ]
+    if rows:
+        connection.execute(insert(idempotency), rows)
+
+
+def _write_outbox(connection: Connection, entries: Sequence[Entry]) -> None:
+    told = [entry for entry in entries if entry.decision is not None]
+    if not told:
+        return
+    alive = select(webhook.c.id, webhook.c.every).where(webhook.c.disabled_at.is_(None))
+    endpoints = connection.execute(alive).all()
+    rows = []
+    for entry in told:
+        answered = entry.case.submission.wait and not entry.known
+        payload = _payload(entry)
+        rows += [
+            {
+                "id": new_id(),
+                "webhook": endpoint.id,
+                "item": entry.case.item,
+                "payload": payload,
+                "state": "pending",
+                "attempts": 0,
+                "last": "",
+                "created_at": entry.decision.decided_at,
+                "due": entry.decision.decided_at,
+            }
+            for endpoint in endpoints
+            if entry.decision is not None and (endpoint.every or not answered)
+        ]
+    if rows:
+        connection.execute(insert(outbox), rows)
+
+
+def _payload(entry: Entry) -> str:
+    """What a webhook tells: no more than a key that may only submit would see."""
+    decision = entry.decision
+    assert decision is not None
+    told = {
+        "type": "verdict",
+        "id": entry.case.item,
+        "platform_id": entry.case.submission.platform_id,
+        "state": entry.state,
+        "action": decision.verdict.action,
+        "late": decision.late,
+        "decided_at": decision.decided_at.isoformat(),
+    }
+    return json.dumps(told, separators=(",", ":"))
+
+
+def _audit(connection: Connection, entry: Entry, object_id: str | None) -> None:
+    submission, decision = entry.case.submission, entry.decision
+    facts: dict[str, audit.Detail] = {"kind": submission.kind, "state": entry.state}
+    action = "item.received"
+    if decision is not None:
+        action = "item.late" if decision.late else "item.decided"
+        facts |= {
+            "action": decision.verdict.action,
+            "rule": decision.verdict.rule,
+            "policy": decision.policy,
+            "generation": decision.generation,
+            "matches": decision.matches,
+            "unchecked": len(decision.verdict.unchecked),
+            "verdict": decision.id,
+        }
+    if object_id:
+        facts["object"] = object_id
+    actor = f"key:{submission.key}" if not entry.known else "system"
+    at = decision.decided_at if decision else entry.received_at
+    audit.append(connection, actor, action, f"item:{entry.case.item}", facts, at=at)
+
+
+def retry_later(connection: Connection, item_id: str, lease: str, now: datetime, seconds: float) -> bool:
+    """Put a URL off; False if another node has it."""
+    held = (fetch.c.id == item_id) & (fetch.c.lease == lease)
+    values = {"lease": None, "attempts": fetch.c.attempts + 1, "due": now + timedelta(seconds=seconds)}
+    return connection.execute(update(fetch).where(held).values(values)).rowcount == 1

@@ -1,0 +1,168 @@
+"""What comes in through a door, and what it gets back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from nightlamp.intake.content import Content
+from nightlamp.policy import Actor
+from nightlamp.urls import find_urls
+from nightlamp.urls import fingerprints as url_fingerprints
+from nightlamp.values import Action, Examination, Fingerprint, Verdict
+
+NO_HISTORY = Actor()
+State = Literal["pending", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the platform tells of an item's way in, as far as it wants to.
+
+    Args:
+        service, room: see ``nightlamp.policy.Context``.
+        submitted_at: when it came to the platform, with a zone.
+        jurisdiction: whose law applies; ``""`` takes the policy's.
+        ip, port: of the actor, for a report.
+    """
+
+    service: str = ""
+    room: str = ""
+    submitted_at: datetime | None = None
+    jurisdiction: str = ""
+    ip: str = field(default="", repr=False)
+    port: int | None = field(default=None, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """What is stored: the fields that say something."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        if self.submitted_at is not None:
+            values["submitted_at"] = self.submitted_at.isoformat()
+        return {name: value for name, value in values.items() if value not in ("", None)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Where:
+        """The inverse of ``as_json``."""
+        moment = stored.get("submitted_at")
+        return cls(**{**stored, "submitted_at": datetime.fromisoformat(moment) if moment else None})
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An item, from any door: content, or a URL to fetch, or fingerprints and text alone.
+
+    Args:
+        key: id of the API key that submits it.
+        content: its bytes; ``Intake`` closes it.
+        url: to be fetched later, if there is no content.
+        fingerprints: what the caller computed itself.
+        text: that comes with it; the URLs in it are matched, and it is not kept.
+        platform_id: the platform's own id of the item.
+        actor: who it is from, under a pseudonym.
+        where: see there.
+        wait: the verdict is wanted in the answer; if not, it goes to the webhooks.
+        idempotency: the submitter's own name for this request; ``""``: none.
+    """
+
+    key: str
+    content: Content | None = None
+    url: str = field(default="", repr=False)
+    fingerprints: tuple[Fingerprint, ...] = ()
+    text: str = field(default="", repr=False)
+    platform_id: str = ""
+    actor: str = ""
+    where: Where = Where()
+    wait: bool = True
+    idempotency: str = ""
+
+    @property
+    def kind(self) -> Literal["content", "url", "fingerprints"]:
+        """What was handed in."""
+        return "content" if self.content is not None else "url" if self.url else "fingerprints"
+
+    def given(self) -> tuple[Fingerprint, ...]:
+        """The fingerprints that need no content: those given, and of the URLs in URL and text."""
+        found = list(self.fingerprints)
+        for text in filter(None, (self.url, self.text)):
+            for url in find_urls(text):
+                found += url_fingerprints(url)
+        return tuple(dict.fromkeys(found))
+
+    def request(self, examination: Examination | None) -> bytes:
+        """SHA-256 of all that makes two requests the same request."""
+        digest = examination and next(
+            (f.value.hex() for f in examination.fingerprints if f.signal == "sha256"), ""
+        )
+        given = [[f.signal, f.value.hex(), f.view, f.frame, f.quality] for f in self.fingerprints]
+        parts: list[object] = [
+            self.kind,
+            digest if self.content is not None else "",
+            self.url,
+            self.text,
+            given,
+        ]
+        parts += [self.platform_id, self.actor, self.where.as_json(), self.wait]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict, and what it stands on.
+
+    Args:
+        id: the verdict's.
+        item: whose.
+        policy: number of the policy in force; None if none could be read.
+        generation: of banks and policy.
+        late: the item passed before, and an entry that is new since matches it.
+        matches: how many there were; ``verdict.matches`` may hold the closest alone.
+        history: the actor's, as the policy saw it.
+    """
+
+    id: str
+    item: str
+    verdict: Verdict
+    policy: int | None
+    generation: int
+    late: bool
+    matches: int
+    decided_at: datetime
+    history: Actor = NO_HISTORY
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the submitter gets: durable when it is in hand.
+
+    Args:
+        item: its id.
+        state: ``pending`` as long as there is no verdict.
+        decision: None as long as there is none.
+        replayed: this request was answered before, and this is that answer.
+        wait: as it was asked.
+    """
+
+    item: str
+    state: State
+    decision: Decision | None
+    wait: bool
+    replayed: bool = False
+
+    @property
+    def action(self) -> Action | None:
+        """What to do."""
+        return self.decision.verdict.action if self.decision else None
+
+
+def new_id() -> str:
+    """A UUIDv7: it sorts by the time at which it was made, to the millisecond."""
+    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80 | 7 << 76 | secrets.randbits(12) << 64
+    value |= 0b10 << 62 | secrets.randbits(62)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
