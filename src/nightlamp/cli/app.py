@@ -7,23 +7,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import click
 
 from nightlamp import __version__
-from nightlamp.cli.audit import audit
-from nightlamp.cli.bank import bank
-from nightlamp.cli.completion import completion
-from nightlamp.cli.config import config
-from nightlamp.cli.db import db
-from nightlamp.cli.demo import demo
-from nightlamp.cli.hash import hash_command
-from nightlamp.cli.index import index
 from nightlamp.cli.messages import NoInputError, complain
-from nightlamp.cli.policy import policy
-from nightlamp.cli.scan import scan
-from nightlamp.cli.vault import vault
 from nightlamp.errors import (
     AuditError,
     ConfigError,
@@ -41,9 +31,41 @@ from nightlamp.errors import (
 USAGE, DATA, NO_INPUT, AWAY, INTERNAL, CANNOT_WRITE, CONFIG, INTERRUPTED = 64, 65, 66, 69, 70, 73, 78, 130
 _BAD_DATA = (ListError, PolicyError, SnapshotError, StoreError, AuditError, VaultError)
 
+# Each command's module is loaded when it is called; so that --help loads none, it says here what they do.
+_COMMANDS = {
+    "scan": ("scan", "scan", "Match files, folders and archives against hash lists."),
+    "hash": ("hash", "hash_command", "Print every signal of each FILE ('-' is standard input)."),
+    "bank": ("bank", "bank", "Look at hash lists."),
+    "index": ("index", "index", "Build, describe and query an index of hash lists."),
+    "policy": ("policy", "policy", "Check, try and show policies."),
+    "demo": ("demo", "demo", "Show all of it on harmless pictures, and explain it."),
+    "config": ("config", "config", "Show and try the service's settings."),
+    "db": ("db", "db", "Look at the database's schema, and bring it up to date."),
+    "audit": ("audit", "audit", "Check, export and show the audit log."),
+    "vault": ("vault", "vault", "Keys, holds and upkeep of the sealed content that must be kept."),
+    "completion": (
+        "completion",
+        "completion",
+        "Print a script that lets a shell complete commands and options.",
+    ),
+}
+
 
 class _App(click.Group):
-    """Turns everything that can end a command into one message and a status, also under test."""
+    """Loads commands on demand, and turns everything that can end one into one message and a status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*_COMMANDS, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _COMMANDS and cmd_name not in self.commands:
+            module, attribute, _ = _COMMANDS[cmd_name]
+            self.add_command(getattr(import_module(f"nightlamp.cli.{module}"), attribute), cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][2]) for name in sorted(_COMMANDS)])
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         # A name that the terminal's encoding cannot say must not end a scan.
@@ -126,10 +148,6 @@ def app(debug: bool) -> None:
               78 a setting is wrong
       130     interrupted
     """
-
-
-for command in (scan, hash_command, bank, index, policy, demo, config, db, audit, vault, completion):
-    app.add_command(command)
 
 
 def main() -> None:
