@@ -61,6 +61,7 @@ def test_a_bad_secret_is_refused(text: str) -> None:
     ("signers", "known", "matches"),
     [
         ([ONE], [ONE], True),
+        ([ONE, TWO], [ONE], True),
         ([TWO, ONE], [ONE], True),  # the sender changes over first
         ([ONE], [TWO, ONE], True),  # the receiver changes over first
         ([TWO, THREE], [ONE], False),

@@ -52,9 +52,8 @@ def connect(
     """
     rules.check_url(url)
     addresses = _addresses(url, resolve, deadline)
-    if not all(
-        map(rules.permits, addresses)
-    ):  # one inside answer among public ones is an attack, or a mistake
+    # One inside address among public ones is an attack, or a mistake.
+    if not all(map(rules.permits, addresses)):
         raise OutboundError("refused", "the host has an address that may not be reached")
     for address in addresses[:_MAX_ADDRESSES]:
         connection = _connected(address, url.effective_port, deadline.left(rules.connect_seconds))

@@ -56,9 +56,10 @@ def fingerprints(url: Url) -> tuple[Fingerprint, ...]:
 
 def _borders(path: str) -> Iterator[int]:
     """Where prefixes of a path end, shortest first; ``/a/`` and ``/a`` have the same."""
-    for place, character in enumerate(path):
-        if character == "/":
-            yield place
+    place = 0
+    while place >= 0:
+        yield place
+        place = path.find("/", place + 1)
     if not path.endswith("/"):
         yield len(path)
 
