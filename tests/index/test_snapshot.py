@@ -287,6 +287,19 @@ def test_errors_show_no_content(path: Path) -> None:
     )
 
 
+def test_a_snapshot_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    write_snapshot(tmp_path / "index", {}, {})
+
+    assert (tmp_path / "index").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="header"):
+        write_snapshot(tmp_path / "index", {}, {"note": "x" * (16 << 20)})
+
+    assert not list(tmp_path.iterdir())
+
+
 def test_replacing_a_file_leaves_its_readers_alone(path: Path) -> None:
     before = open_snapshot(path)
 

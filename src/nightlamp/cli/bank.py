@@ -61,7 +61,7 @@ def _lines(found: Inspection) -> Iterator[tuple[str, str, int]]:
         yield "entries", name + missing, n
     for told, counts in (
         ("duplicates", found.duplicates),
-        ("too few or many bits", found.degenerate),
+        ("says nothing", found.degenerate),
         ("low quality", found.low_quality),
         ("category", found.categories),
         ("no hits", found.ignored),

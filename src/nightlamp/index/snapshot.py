@@ -71,7 +71,7 @@ def write_snapshot(
         meta: anything that JSON can hold.
 
     Raises:
-        ValueError: an array's type cannot be stored.
+        ValueError: an array's type cannot be stored, or ``meta`` is too long to be read again.
         OSError: the file cannot be written.
     """
     import numpy as np
@@ -96,13 +96,16 @@ def write_snapshot(
             }
         )
     header = json.dumps({"meta": dict(meta), "arrays": rows, "size": end}, separators=(",", ":")).encode()
+    if len(header) > MAX_HEADER:
+        raise ValueError(f"a header of {len(header):,} bytes; at most {MAX_HEADER:,} are read")
     fixed = MAGIC.ljust(32, b"\0") + len(header).to_bytes(8, "little")
     fixed += xxhash.xxh3_128_digest(fixed + header) + bytes(FIXED - 56)
     start = _aligned(FIXED + len(header))
 
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
+        # Readable by its owner alone: an index holds a hash list.
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(fixed + header)
             for row, array in zip(rows, stored.values(), strict=True):
                 file.seek(start + row["offset"])
