@@ -35,8 +35,15 @@ def test_altered_copies_are_found_and_nothing_else(shared_data: Path, tmp_path: 
 
     result = CliRunner().invoke(
         app,
-        ["scan", str(photos), "--bank", str(tmp_path / "list.csv"), "-o", str(tmp_path / "out.jsonl")]
-        + ["--with-entry-ids"],
+        [
+            "scan",
+            str(photos),
+            "--bank",
+            str(tmp_path / "list.csv"),
+            "-o",
+            str(tmp_path / "out.jsonl"),
+            "--with-entry-ids",
+        ],
     )
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     found = {(Path(row["path"]).name, match["entry_id"]) for row in rows for match in row["matches"]}
