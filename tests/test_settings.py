@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import ast
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from nightlamp import settings as module
+from nightlamp.errors import ConfigError
+from nightlamp.settings import load, origins, unknown_variables, values
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """No variable and no file of whoever runs the tests."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("NIGHTLAMP_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(module, "CONFIG_FILES", ())
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "settings.toml"
+    path.write_text('[database]\nbusy_seconds = 3\n[vault]\nrecipients = ["age1c"]\ndestroy_after = "PT2H"\n')
+    return path
+
+
+def test_the_defaults_need_no_file(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    settings = load()
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/nightlamp/nightlamp.db"
+    assert settings.vault_path == tmp_path / "data" / "nightlamp" / "vault"
+    assert set(origins().values()) == {"default"}
+
+
+def test_the_environment_beats_the_file_which_beats_the_defaults(monkeypatch, file):
+    monkeypatch.setenv("NIGHTLAMP_VAULT_RECIPIENTS", "age1a, age1b")
+    monkeypatch.setenv("NIGHTLAMP_VAULT_S3_BUCKET", "bucket")
+    settings = load(file)
+    assert settings.vault.recipients == ("age1a", "age1b")
+    assert settings.vault.destroy_after == timedelta(hours=2)
+    assert settings.vault.s3_bucket == "bucket"
+    assert settings.database.busy_seconds == 3
+    assert settings.database.pool_size == 10
+    found = origins(file)
+    assert found["vault.recipients"] == "NIGHTLAMP_VAULT_RECIPIENTS"
+    assert found["database.busy_seconds"] == str(file)
+    assert found["database.pool_size"] == "default"
+
+
+def test_the_file_is_found_by_its_variable(monkeypatch, file):
+    monkeypatch.setenv("NIGHTLAMP_CONFIG", str(file))
+    assert load().database.busy_seconds == 3
+    monkeypatch.setenv("NIGHTLAMP_CONFIG", "nowhere.toml")
+    with pytest.raises(ConfigError, match="no such file"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[database]\nbusy_seconds = "planted"', "database.busy_seconds"),
+        ('[databse]\nurl = "planted"', "databse"),
+        ('[vault]\nrecipents = ["planted"]', "vault.recipents"),
+        ('[vault]\nbackend = "s3"\ns3_secret_key = "planted"', "vault.s3_bucket"),
+        ("[database", "TOML"),
+    ],
+)
+def test_what_is_wrong_is_named_without_its_value(tmp_path, text, named):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=named) as caught:
+        load(path)
+    assert "planted" not in str(caught.value)
+
+
+def test_secrets_are_in_no_repr_and_no_error(monkeypatch):
+    monkeypatch.setenv("NIGHTLAMP_DATABASE_URL", "postgresql://user:planted@host/base")
+    monkeypatch.setenv("NIGHTLAMP_VAULT_S3_SECRET_KEY", "planted")
+    settings = load()
+    assert "planted" not in f"{settings} {settings!r} {dict(values(settings))} {settings.model_dump_json()}"
+    assert "planted" in settings.database_url
+    monkeypatch.setenv("NIGHTLAMP_DATABASE_POOL_SIZE", "planted")
+    with pytest.raises(ConfigError) as caught:
+        load()
+    assert "planted" not in repr(caught.value)
+
+
+def test_a_misspelt_variable_is_noticed(monkeypatch):
+    monkeypatch.setenv("NIGHTLAMP_DATABASE_ULR", "x")
+    monkeypatch.setenv("NIGHTLAMP_CONFIG", "x")
+    assert unknown_variables() == ["NIGHTLAMP_DATABASE_ULR"]
+
+
+def test_settings_cannot_be_changed_after():
+    with pytest.raises(ValueError, match="frozen"):
+        load().database.pool_size = 3
+
+
+def test_every_setting_is_described_and_stands_in_the_documentation():
+    page = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text()
+    for name, _ in values(load()):
+        assert f"`{name}`" in page, name
+    for section in ast.parse(Path(module.__file__).read_text()).body:
+        if isinstance(section, ast.ClassDef) and section.name.endswith("Settings"):
+            assert ast.get_docstring(section)
