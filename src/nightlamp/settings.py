@@ -227,7 +227,10 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    data_dir: Path = Field(default_factory=_data_home, description="folder for what has no place of its own")
+    data_dir: Path = Field(
+        default_factory=_data_home,
+        description="folder for what has no place of its own; by default the user's own data folder",
+    )
     database: DatabaseSettings = DatabaseSettings()
     writer: WriterSettings = WriterSettings()
     audit: AuditSettings = AuditSettings()
