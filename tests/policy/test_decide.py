@@ -161,6 +161,9 @@ def test_a_policy_that_allows_what_is_unchecked_is_overruled() -> None:
     overruled = decide(Facts((), missing), careless)
     accepted = decide(Facts((), missing), ruled(LAST, without=frozenset({"pdq"})))
     known = decide(Facts([exact(KNOWN)], missing), careless)
+    other = decide(
+        Facts((), [*missing, Unchecked("content", "timeout")]), ruled(LAST, without=frozenset({"pdq"}))
+    )
 
     assert overruled.action == "review"
     assert overruled.reasons == (
@@ -168,6 +171,7 @@ def test_a_policy_that_allows_what_is_unchecked_is_overruled() -> None:
         "not checked: pdq (damaged)",
     )
     assert accepted.action == known.action == "allow"
+    assert other.action == "review"
     assert "not checked: pdq (damaged)" in accepted.reasons
 
 

@@ -30,6 +30,8 @@ HOSTILE = {
     "nothing": ("# only a comment\n", "nothing in it"),
     "a control character": ("a: \x00", "may not stand"),
     "half a surrogate": ("a: \ud800", "may not stand"),
+    "an escape out of range": ('a: "\\UFFFFFFFF"', "may not stand"),
+    "a version out of range": ("%YAML 1." + "9" * 5000 + "\n---\na: b", "may not stand"),
     "an open quote": ("a: 'b", "no YAML"),
     "a tab for indentation": ("a:\n\t- b", "no YAML"),
 }
@@ -67,6 +69,7 @@ def test_a_duplicate_key_is_told_with_both_places() -> None:
         ("010", "010"),
         ("1_000", "1_000"),
         ("~", None),
+        ("1e999", "1e999"),
     ],
 )
 def test_a_value_means_what_it_seems_to(text: str, value: object) -> None:

@@ -92,6 +92,7 @@ def conditions(atoms: list[str]) -> st.SearchStrategy[str]:
 
 
 handlings = st.sampled_from([Handling(), Handling(Hold(12), "high", "csam", True)])
+ALLOW_THE_REST = Rule("rest", "true", "allow")
 rules = st.builds(
     Rules,
     st.just("p"),
@@ -104,8 +105,8 @@ rules = st.builds(
             st.sampled_from(["", "{matches.bank} {unchecked.what} {scores.x} {context.service} {item.size}"]),
             handlings,
         ),
-        max_size=6,
-    ).map(tuple),
+        max_size=5,
+    ).flatmap(lambda listed: st.sampled_from([tuple(listed), (*listed, ALLOW_THE_REST)])),
     without=st.sampled_from([frozenset(), frozenset({"photodna"})]),
 )
 policies = rules | st.sampled_from([Policy(), Policy(near="review"), profile("us"), profile("eu")])

@@ -125,6 +125,10 @@ def rule(when: str, then: str = "review", name: str = "r", more: str = "") -> st
             ["5:18: warning: scores.adult may be absent. Try: ask first: has(scores.adult) && …"],
         ),
         (
+            policy(rule("item.known"), top='jurisdiction: "US\\e[2J"\n'),
+            ["3:15: error: a control character in 'jurisdiction'. Try: leave it out"],
+        ),
+        (
             policy(rule("item.known"), top="accept_unchecked: [content]\n"),
             ["3:19: error: 'content' means that nothing was examined. Try: leave it out"],
         ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 MAX_BYTES = 1_000_000
@@ -99,7 +100,7 @@ def read(text: str) -> Node:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise DocumentError(f"no YAML: {error.problem}", line, column) from None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, OverflowError):  # the last two: escapes and versions out of range
         raise DocumentError("no YAML: a character that may not stand in it", 1, 1) from None
 
 
@@ -174,4 +175,5 @@ def _meant(text: str) -> str | int | float | bool | None:
     found = _NUMBER.fullmatch(text)
     if found is None:
         return text
-    return float(text) if found[2] or found[3] else int(text)
+    number = float(text) if found[2] or found[3] else int(text)
+    return number if isfinite(number) else text

@@ -232,6 +232,8 @@ class _Reader:
             return ""
         if not node.value:
             self.error(node, f"{name!r} is empty")
+        if not node.value.translate({9: 32, 10: 32}).isprintable():
+            self.error(node, f"a control character in {name!r}", "leave it out")
         return node.value
 
     def texts(self, node: yaml.Node | None, name: str) -> list[str]:
