@@ -91,6 +91,22 @@ def test_entries_of_a_signal_that_is_not_installed_are_said_of_every_item(
     assert "not checked: photodna" in accepted.stdout
 
 
+def test_rows_of_a_list_that_cannot_be_read_are_said_and_leave_the_scan_open(
+    drawn: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"md5\n{'0' * 32}\nnot a hash\n")
+
+    said = _scan(drawn / "pictures" / "new.jpg", "--bank", path)
+    accepted = _scan(drawn / "pictures" / "new.jpg", "--bank", path, "--without", "rows")
+    refused = _scan(drawn / "pictures" / "new.jpg", "--bank", path, "--strict")
+
+    assert (said.exit_code, accepted.exit_code, refused.exit_code) == (2, 0, 65)
+    assert "row 3" in said.stderr
+    assert "unreadable" in said.stderr
+    assert "not a hash" not in said.stderr + refused.stderr
+
+
 def test_without_an_output_findings_are_lines_and_nothing_else_is(drawn: Path, known: Path) -> None:
     findings = _scan(drawn / "pictures", "--bank", known).stdout
     everything = _scan(drawn / "pictures", "--bank", known, "--all").stdout

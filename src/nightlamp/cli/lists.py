@@ -113,6 +113,12 @@ def describe(catalogs: Sequence[Catalog]) -> list[dict[str, Any]]:
     ]
 
 
+def bad_rows(catalogs: Sequence[Catalog]) -> int:
+    """How many rows of lists of known material could not be read; a benign filter may miss some."""
+    benign = {bank.name for catalog in catalogs for bank in catalog.banks if bank.benign}
+    return sum(record.bad for catalog in catalogs for record in catalog.lists if record.bank not in benign)
+
+
 def _bank_json(bank: Bank) -> dict[str, Any]:
     return {key: getattr(bank, key) for key in _BANK}
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nightlamp.cli.lists import describe, open_banks
+from nightlamp.cli.lists import bad_rows, describe, open_banks
 from nightlamp.cli.messages import NoInputError, tell
 from nightlamp.cli.options import bank_options, limit_options, limits_of, list_options
 from nightlamp.cli.preparing import preparing
@@ -42,8 +42,8 @@ _INTERRUPTED = 130
     "--without",
     multiple=True,
     metavar="NAME",
-    help="Accept that this is not checked: a signal, 'members', 'frames' … It is still said, but changes "
-    "neither verdicts nor the exit status. May be repeated.",
+    help="Accept that this is not checked: a signal, 'members', 'frames', 'rows' (of lists) … It is still "
+    "said, but changes neither verdicts nor the exit status. May be repeated.",
 )
 @limit_options
 @click.option(
@@ -112,7 +112,7 @@ def scan(paths: tuple[str, ...], **given: Any) -> None:
         interruption = stack.enter_context(Interruption())
         progress = stack.enter_context(Progress(bar=False if quiet else None, lines=given["verbose"]))
         progress.expect([] if "-" in paths else paths, follow=given["follow_symlinks"])
-        totals = Totals(screener.policy.without)
+        totals = Totals(screener.policy.without, bad_rows=bad_rows(catalogs))
         secrets = Secrets(given["with_hashes"], given["with_entry_ids"])
         pipeline = Pipeline(workers, screener, given["archives"], secrets, stop=interruption.asked)
         text = None if quiet or output else _text(progress, everything=bool(given["everything"]))

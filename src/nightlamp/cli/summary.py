@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nightlamp.cli.messages import size_text, table, tell, time_text
-from nightlamp.scan import Totals
+from nightlamp.scan import ROWS, Totals
 
 
 def show_summary(totals: Totals, seconds: float) -> None:
@@ -19,6 +19,9 @@ def show_summary(totals: Totals, seconds: float) -> None:
         ("not checked" + (" (accepted)" if what in totals.without else ""), f"{what}: {why}", n)
         for (what, why), n in sorted(totals.unchecked.items())
     ]
+    if totals.bad_rows:
+        accepted = " (accepted)" if ROWS in totals.without else ""
+        rows.append(("not checked" + accepted, "rows of lists: unreadable", totals.bad_rows))
     rows += [("passed over", what, n) for what, n in sorted(totals.passed_over.items())]
     tell("")
     table(rows, err=True)

@@ -14,12 +14,13 @@ from nightlamp.scan.parquet import Parquet
 from nightlamp.scan.pipeline import Pipeline
 from nightlamp.scan.row import Row, RowMatch, Secrets
 from nightlamp.scan.run import scan
-from nightlamp.scan.totals import Totals
+from nightlamp.scan.totals import ROWS, Totals
 
 __all__ = [
     "CSV",
     "FORMATS",
     "JSONL",
+    "ROWS",
     "Disk",
     "Format",
     "Item",

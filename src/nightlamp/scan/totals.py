@@ -9,6 +9,8 @@ from typing import Any
 
 from nightlamp.scan.row import Row
 
+ROWS = "rows"  # what `without` calls a list's rows that could not be read
+
 
 @dataclass(slots=True)
 class Totals:
@@ -25,6 +27,7 @@ class Totals:
         banks: items by bank that they matched.
         unchecked: items by (what, why) of what could not be checked, the accepted too.
         passed_over: what is no content: links, special files.
+        bad_rows: rows of the lists that could not be read, so that no item was checked against them.
     """
 
     without: Collection[str] = ()
@@ -38,6 +41,7 @@ class Totals:
     banks: Counter[str] = field(default_factory=Counter)
     unchecked: Counter[tuple[str, str]] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
+    bad_rows: int = 0
 
     def add(self, rows: Iterable[Row]) -> None:
         """Count these too."""
@@ -56,7 +60,7 @@ class Totals:
         """The exit status: 1 something matched, else 2 something could not be checked, else 0."""
         if self.hits:
             return 1
-        return 2 if self.open else 0
+        return 2 if self.open or (self.bad_rows and ROWS not in self.without) else 0
 
     def to_json(self) -> dict[str, Any]:
         """The counts as JSON."""
@@ -72,4 +76,5 @@ class Totals:
                 {"what": what, "why": why, "items": n} for (what, why), n in sorted(self.unchecked.items())
             ],
             "passed_over": dict(sorted(self.passed_over.items())),
+            "bad_rows": self.bad_rows,
         }
