@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 def test_each_vector_gives_what_its_table_says(name):
     report, believed = verify_export(VECTORS / name)
     assert list(believed.by_id) == [EXPECTED["key_id"]]
-    assert [[f.fault, f.first, f.last] for f in report.findings] == EXPECTED["files"][name]["findings"]
+    assert [[f.fault, f.at, f.first, f.last] for f in report.findings] == EXPECTED["files"][name]["findings"]
 
 
 def test_the_vectors_are_what_their_script_writes():

@@ -84,7 +84,7 @@ def test_the_log_is_verified_exported_and_verified_again(ready, tmp_path):
     # when a record is changed, in the file and in the database
     path = tmp_path / "log.jsonl"
     path.write_text(path.read_text().replace("vault.held", "vault.none"))
-    assert "NOT INTACT, first at record 1" in ready("audit", "verify", path, status=1)
+    assert "NOT INTACT, first at record 2" in ready("audit", "verify", path, status=1)
     engine = connect(load().database_url)
     with engine.begin() as connection:
         connection.execute(audit.log.audit_record.update().values(actor="nobody"))

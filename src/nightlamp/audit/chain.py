@@ -40,16 +40,25 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong, and the records among which it is: ``first`` to ``last``, both included."""
+    """Something wrong.
+
+    Args:
+        fault: what.
+        at: the record at which it shows.
+        first, last: the change is among these records, both included. They differ where a forger may have
+            computed hashes anew: a break shows where they stopped, and the good checkpoint before is certain.
+        text: for people.
+    """
 
     fault: Fault
+    at: int
     first: int
     last: int
     text: str
 
     def __str__(self) -> str:
-        where = f"record {self.first}" if self.first == self.last else f"records {self.first} to {self.last}"
-        return f"{where}: {self.fault}: {self.text}"
+        among = f" (changed among {self.first} to {self.last})" if self.first != self.last else ""
+        return f"record {self.at}: {self.fault}: {self.text}{among}"
 
 
 @dataclass(slots=True)
@@ -64,6 +73,8 @@ class Report:
         signed: the last sequence that a good checkpoint covers; what comes after could have been rewritten.
         checkpoints: how many good ones were met.
         findings: the first hundred; ``count`` is how many there are.
+        floor: the first record that nothing before vouches for: what follows the last good checkpoint, or
+            the last record at which something was wrong.
     """
 
     after: int = 0
@@ -74,6 +85,7 @@ class Report:
     checkpoints: int = 0
     count: int = 0
     findings: list[Finding] = field(default_factory=list)
+    floor: int = 1
 
     @property
     def intact(self) -> bool:
@@ -82,14 +94,18 @@ class Report:
 
     @property
     def first_bad(self) -> int | None:
-        """The lowest sequence that a finding names."""
-        return min((finding.first for finding in self.findings), default=None)
+        """The lowest sequence at which something shows."""
+        return min((finding.at for finding in self.findings), default=None)
 
-    def add(self, fault: Fault, first: int, last: int, text: str) -> None:
-        """Note a finding."""
+    def add(
+        self, fault: Fault, at: int, text: str, *, first: int | None = None, last: int | None = None
+    ) -> None:
+        """Note a finding at one record, or with the records among which the change is."""
         self.count += 1
         if len(self.findings) < _MOST_FINDINGS:
-            self.findings.append(Finding(fault, first, last, text))
+            self.findings.append(
+                Finding(fault, at, at if first is None else first, at if last is None else last, text)
+            )
 
 
 def link_hash(before: str, record: dict[str, Any]) -> str:
@@ -114,7 +130,7 @@ def verify(
         after: the chain starts after this sequence …
         before: … whose hash is this.
     """
-    report = Report(after=after, last=after, hash=before, signed=after)
+    report = Report(after=after, last=after, hash=before, signed=after, floor=after + 1)
     believed = _believed(checkpoints, keys, report)
     for link in links:
         report.records += 1
@@ -122,36 +138,34 @@ def verify(
         for checkpoint in believed.pop(link.sequence, ()):
             if checkpoint.hash == link.hash:
                 report.signed = max(report.signed, link.sequence)
+                report.floor = report.signed + 1
                 report.checkpoints += 1
             else:
-                report.add(
-                    "rewritten",
-                    report.signed + 1,
-                    link.sequence,
-                    f"checkpoint {checkpoint.number} was signed for another chain",
-                )
+                text = f"checkpoint {checkpoint.number} was signed for another chain"
+                report.add("rewritten", link.sequence, text, first=min(report.floor, link.sequence))
     for sequence in sorted(believed):
-        number = believed[sequence][0].number
         if sequence > report.last:
+            number = believed[sequence][0].number
             text = f"checkpoint {number} covers {sequence} records, and {report.last} are there"
-            report.add("cut", report.last + 1, sequence, text)
+            report.add("cut", report.last + 1, text, first=min(report.floor, report.last + 1), last=sequence)
     return report
 
 
 def _check_link(link: Link, report: Report) -> None:
     expected = report.last + 1
     if link.sequence < expected:
-        report.add("out of order", link.sequence, link.sequence, "its number has been before")
+        report.add("out of order", link.sequence, "its number has been before")
         return
     if link.sequence > expected:
-        report.add("missing", expected, link.sequence - 1, "not there")
+        report.add("missing", expected, "not there", last=link.sequence - 1)
+        report.floor = link.sequence
     known = link.sequence == expected and _is_hash(report.hash)
     fault, text = _fault(link, report.hash if known else None)
-    if fault == "edited":
-        # The record before could have been edited together with its own hash.
-        report.add(fault, max(link.sequence - 1, report.after + 1), link.sequence, text)
-    elif fault:
-        report.add(fault, link.sequence, link.sequence, text)
+    if fault:
+        # Records before could have been edited together with their hashes, back to what is vouched for.
+        first = min(report.floor, link.sequence) if fault == "edited" else link.sequence
+        report.add(fault, link.sequence, text, first=first)
+        report.floor = link.sequence
     report.last = link.sequence
     report.hash = link.hash
 
@@ -187,10 +201,10 @@ def _believed(
         fault = keys.fault(checkpoint)
         if fault == "unknown key":
             text = f"checkpoint {checkpoint.number} is signed by {checkpoint.key}"
-            report.add("unknown key", checkpoint.sequence, checkpoint.sequence, text)
+            report.add("unknown key", checkpoint.sequence, text)
         elif fault:
             text = f"checkpoint {checkpoint.number} is forged or damaged"
-            report.add("bad signature", checkpoint.sequence, checkpoint.sequence, text)
+            report.add("bad signature", checkpoint.sequence, text)
         elif checkpoint.sequence > report.after:
             good.setdefault(checkpoint.sequence, []).append(checkpoint)
             numbers[checkpoint.number] = checkpoint.sequence
@@ -198,5 +212,6 @@ def _believed(
         if number - 1 not in numbers and number > min(numbers):
             earlier = max(n for n in numbers if n < number)
             text = f"checkpoints {earlier + 1} to {number - 1} are not there"
-            report.add("checkpoint missing", numbers[earlier] + 1, numbers[number], text)
+            first = numbers[earlier] + 1
+            report.add("checkpoint missing", first, text, first=first, last=numbers[number])
     return good

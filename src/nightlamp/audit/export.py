@@ -107,11 +107,12 @@ def read_witness(path: Path) -> tuple[Checkpoint, ...]:
 def _check_end(report: Report, end: dict[str, Any], checkpoints_found: int) -> None:
     said = end.get("end")
     if not isinstance(said, dict):
-        report.add("cut", report.last + 1, report.last + 1, "the file has no end line")
+        report.add("cut", report.last + 1, "the file has no end line")
     elif said != {"checkpoints": checkpoints_found, "hash": report.hash, "sequence": report.last}:
         sequence = said.get("sequence")
         last = sequence if isinstance(sequence, int) and sequence > report.last else report.last + 1
-        report.add("cut", report.last + 1, last, "the end line speaks of other records or checkpoints")
+        text = "the end line speaks of other records or checkpoints"
+        report.add("cut", report.last + 1, text, first=min(report.floor, report.last + 1), last=last)
 
 
 def _header(file: IO[bytes], path: Path) -> dict[str, Any]:

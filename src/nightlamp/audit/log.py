@@ -17,6 +17,10 @@ from nightlamp.errors import AuditError
 from nightlamp.store.clock import utc_now
 
 _AT_ONCE = 1000
+# Made once: building a statement costs more than running it.
+_LOCK = select(audit_head).with_for_update()
+_INSERT = insert(audit_record)
+_MOVE = update(audit_head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +62,9 @@ def append(
     head = _locked_head(connection)
     record = Record(head.sequence + 1, moment, actor, action, subject, facts)
     digest = link_hash(head.hash, record.as_object())
-    connection.execute(
-        insert(audit_record).values(
-            sequence=record.sequence,
-            at=moment,
-            actor=actor,
-            action=action,
-            subject=subject,
-            details=text,
-            hash=digest,
-        )
-    )
-    connection.execute(update(audit_head).values(sequence=record.sequence, hash=digest))
+    row = {"sequence": record.sequence, "at": moment, "actor": actor, "action": action, "subject": subject}
+    connection.execute(_INSERT, {**row, "details": text, "hash": digest})
+    connection.execute(_MOVE, {"sequence": record.sequence, "hash": digest})
     return Appended(record.sequence, digest)
 
 
@@ -126,9 +121,10 @@ def verify_log(connection: Connection, keys: PublicKeys, witnesses: Iterable[Che
     head = connection.execute(select(audit_head)).one_or_none()
     if head is None or head.sequence > report.last:
         last = head.sequence if head else report.last + 1
-        report.add("cut", report.last + 1, last, "the head speaks of records that are not there")
+        report.add("cut", report.last + 1, "the head speaks of records that are not there", last=last)
     elif (head.sequence, head.hash) != (report.last, report.hash):
-        report.add("rewritten", head.sequence + 1, report.last, "the head is another than the last record")
+        text = "the head is another than the last record"
+        report.add("rewritten", report.last, text, first=min(head.sequence + 1, report.floor, report.last))
     return report
 
 
@@ -157,7 +153,7 @@ def _link(row: Row[tuple[object, ...]]) -> Link:
 
 
 def _locked_head(connection: Connection) -> Row[tuple[int, int, str]]:
-    head = connection.execute(select(audit_head).with_for_update()).one_or_none()
+    head = connection.execute(_LOCK).one_or_none()
     if head is None:
         raise AuditError("the log has lost its head", where="audit_head", hint="restore the database")
     return head

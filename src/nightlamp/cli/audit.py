@@ -205,6 +205,7 @@ def _as_json(report: Report, believed: PublicKeys) -> dict[str, object]:
         "first_bad": report.first_bad,
         "count": report.count,
         "findings": [
-            {"fault": f.fault, "first": f.first, "last": f.last, "text": f.text} for f in report.findings
+            {"fault": f.fault, "at": f.at, "first": f.first, "last": f.last, "text": f.text}
+            for f in report.findings
         ],
     }

@@ -1,12 +1,12 @@
 """Many small durable writes that share one commit.
 
-A *work* is a function of a connection. One thread gathers the works that wait, runs each in a savepoint
-of one transaction, commits once, and only then resolves their futures: a result in hand is on the disk.
+A *work* is a function of a connection. One thread gathers the works that wait, runs them in one
+transaction, commits once, and only then resolves their futures: a result in hand is on the disk.
 
 What happens when something fails:
 
-- A work raises: its savepoint is undone and its future gets the exception; its companions are not
-  touched.
+- A work raises: its future gets the exception. Its companions are run again without it, each in a
+  savepoint (which nobody pays for as long as all goes well).
 - The database is locked, away or restarting: the whole group is run again, until ``patience`` is over.
   Then each future gets ``UnavailableError``: nothing was written.
 - The disk is full: ``UnavailableError`` at once, nothing was written; waiting would only fill the memory
@@ -185,7 +185,7 @@ class Writer:
         """Run ``jobs`` and commit them, once; try again while that can help."""
         end = time.monotonic() + self._patience
         pause, longest = _PAUSE
-        in_doubt = False
+        in_doubt = careful = False
         while True:
             committing = False
             try:
@@ -197,12 +197,16 @@ class Writer:
                         in_doubt = False  # the row is ours now: the earlier attempt did not commit
                         self._stamp(connection)
                         for job in jobs:
-                            _attempt(job, connection)
+                            _attempt(job, connection, careful)
                             if not in_transaction(connection):
                                 raise StoreError("a work ended the transaction that it was part of")
                         committing = True
                         transaction.commit()
                     return
+            except _FailedWorkError:
+                if len(jobs) == 1:
+                    return
+                careful = True  # once more, each in a savepoint, so that the others need not suffer
             except DBAPIError as error:
                 if not is_passing(error):
                     raise
@@ -248,15 +252,22 @@ class Writer:
         return connection.scalar(receipt.with_for_update()) == self._group
 
 
-def _attempt(job: _Job, connection: Connection) -> None:
-    """Run one work in its savepoint; only what makes the whole group fail is raised."""
+class _FailedWorkError(Exception):
+    """A work has failed that was not in a savepoint."""
+
+
+def _attempt(job: _Job, connection: Connection, careful: bool) -> None:
+    """Run one work, ``careful``: in a savepoint. Only what makes the whole group fail is raised."""
     job.error = None
-    savepoint = connection.begin_nested()
+    savepoint = connection.begin_nested() if careful else None
     try:
         job.result = job.work(connection)
-        savepoint.commit()
+        if savepoint is not None:
+            savepoint.commit()
     except Exception as error:
         if isinstance(error, DBAPIError) and is_passing(error):
             raise  # SQLite may have undone the whole transaction already: touch it no more
         job.error = error
+        if savepoint is None:
+            raise _FailedWorkError from None
         savepoint.rollback()

@@ -89,18 +89,18 @@ def cut() -> list[dict]:
     return found
 
 
-VECTORS = {
+VECTORS = {  # each finding: fault, at, first, last
     "intact": (lines(), []),
     "empty": (lines(records=0), []),
-    "edited": (edited(), [["edited", 5, 6]]),
-    "missing": (without("record", 5), [["missing", 5, 5]]),
-    "swapped": (swapped(), [["missing", 2, 2], ["out of order", 2, 2]]),
-    "rehashed": (rehashed(), [["rewritten", 5, 8]]),
-    "cut": (cut(), [["cut", 7, 8]]),
-    "cut-file": (lines()[:-1], [["cut", 10, 10]]),
-    "forged-signature": (forged(), [["bad signature", 4, 4], ["bad signature", 8, 8]]),
-    "other-key": (lines(THIEF), [["unknown key", 4, 4], ["unknown key", 8, 8]]),
-    "checkpoint-missing": (without("checkpoint", 1), [["cut", 10, 10]]),
+    "edited": (edited(), [["edited", 6, 5, 6]]),
+    "missing": (without("record", 5), [["missing", 5, 5, 5]]),
+    "swapped": (swapped(), [["missing", 2, 2, 2], ["out of order", 2, 2, 2]]),
+    "rehashed": (rehashed(), [["rewritten", 8, 5, 8]]),
+    "cut": (cut(), [["cut", 7, 5, 8]]),
+    "cut-file": (lines()[:-1], [["cut", 10, 10, 10]]),
+    "forged-signature": (forged(), [["bad signature", 4, 4, 4], ["bad signature", 8, 8, 8]]),
+    "other-key": (lines(THIEF), [["unknown key", 4, 4, 4], ["unknown key", 8, 8, 8]]),
+    "checkpoint-missing": (without("checkpoint", 1), [["cut", 10, 9, 10]]),
 }
 
 if __name__ == "__main__":
