@@ -67,7 +67,7 @@ def zipped() -> bytes:
         (b"7z\xbc\xaf\x27\x1c\x00\x04", "application/x-7z-compressed"),
         (b"Rar!\x1a\x07\x01\x00", "application/vnd.rar"),
         (b"%PDF-1.7", "application/pdf"),
-        (gzip.compress(b"x"), "application/gzip"),
+        (gzip.compress(b"x", mtime=0), "application/gzip"),
         (bz2.compress(b"x"), "application/x-bzip2"),
         (lzma.compress(b"x"), "application/x-xz"),
         (zipped(), "application/zip"),
