@@ -15,6 +15,7 @@ import click
 from nightlamp import __version__
 from nightlamp.cli.messages import NoInputError, complain
 from nightlamp.errors import (
+    AccessError,
     AuditError,
     ConfigError,
     ListError,
@@ -29,7 +30,7 @@ from nightlamp.errors import (
 )
 
 USAGE, DATA, NO_INPUT, AWAY, INTERNAL, CANNOT_WRITE, CONFIG, INTERRUPTED = 64, 65, 66, 69, 70, 73, 78, 130
-_BAD_DATA = (ListError, PolicyError, SnapshotError, StoreError, AuditError, VaultError)
+_BAD_DATA = (ListError, PolicyError, SnapshotError, StoreError, AuditError, VaultError, AccessError)
 
 # Each command's module is loaded when it is called; so that --help loads none, it says here what they do.
 _COMMANDS = {
@@ -39,6 +40,8 @@ _COMMANDS = {
     "index": ("index", "index", "Build, describe and query an index of hash lists."),
     "policy": ("policy", "policy", "Check, try and show policies."),
     "demo": ("demo", "demo", "Show all of it on harmless pictures, and explain it."),
+    "serve": ("serve", "serve", "Run the service: items in, verdicts out, over HTTP."),
+    "key": ("key", "key", "Make, list and revoke API keys in the database."),
     "config": ("config", "config", "Show and try the service's settings."),
     "db": ("db", "db", "Look at the database's schema, and bring it up to date."),
     "audit": ("audit", "audit", "Check, export and show the audit log."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -52,6 +52,8 @@ class Intake:
         most: items on their way at once; more are refused.
         signals: the installed ones by default.
         clock: for the times in the records.
+        watch: told the seconds that an item spent in each stage: examine, decide, seal, commit.
+        seen: told each outcome, with the kind of its submission.
     """
 
     def __init__(
@@ -66,7 +68,11 @@ class Intake:
         most: int = 1_000,
         signals: Mapping[str, Signal] | None = None,
         clock: Clock = utc_now,
+        watch: Callable[[str, float], None] | None = None,
+        seen: Callable[[str, Outcome], None] | None = None,
     ) -> None:
+        self._watch = watch
+        self._seen = seen
         self.decider = decider
         self.recorder = Recorder(writer, vault, keep)
         self._engine = engine
@@ -119,7 +125,7 @@ class Intake:
                 "the service is stopping" if self._closed else "too many items at once",
                 hint="later",
             )
-        entry.outcome.add_done_callback(lambda _: self._done(submission))
+        entry.outcome.add_done_callback(lambda _: self._done(entry))
         try:
             if submission.content is not None:
                 examination = self._examiner.examine(submission.content)
@@ -153,14 +159,23 @@ class Intake:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _done(self, submission: Submission) -> None:
-        _close(submission)
+    def _done(self, entry: Entry) -> None:
+        self._lap(entry, "commit")
+        if self._seen is not None and entry.outcome.exception() is None:
+            self._seen(entry.case.submission.kind, entry.outcome.result())
+        _close(entry.case.submission)
         with self._counting:
             self._under_way -= 1
             self._counting.notify_all()
 
+    def _lap(self, entry: Entry, stage: str) -> None:
+        if self._watch is not None:
+            self._watch(stage, entry.lap())
+
     def _arrived(self, entry: Entry, content: Examination) -> None:
         """The content's examination is there: add what was given besides, and wait for the lookup."""
+        if entry.case.submission.content is not None:
+            self._lap(entry, "examine")
         given = examined(entry.case.submission.given(), self._signals)
         whole = Examination(
             content.media_type,
@@ -203,6 +218,7 @@ class Intake:
         at_once: list[Entry] = []
         for entry, decision in zip(fresh, decisions, strict=True):
             entry.decision = decision
+            self._lap(entry, "decide")
             if decision.verdict.handling.hold is not None and entry.case.submission.content is not None:
                 self._sealing.submit(self._seal, entry)
             else:
@@ -214,6 +230,7 @@ class Intake:
         assert content is not None
         try:
             entry.sealed = self._vault.seal(content.reader())
+            self._lap(entry, "seal")
             self.recorder.record([entry])
         except Exception as error:  # noqa: BLE001 (whoever waits must hear of it)
             _fail(entry, error)

@@ -7,6 +7,7 @@ written makes the group be written one by one.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -52,6 +53,12 @@ class Entry:
     sealed: Sealed | None = None
     lease: str = ""
     failed: bool = False
+    _since: float = field(default_factory=time.monotonic)
+
+    def lap(self) -> float:
+        """Seconds since this was asked last, or since the entry was made."""
+        before, self._since = self._since, time.monotonic()
+        return self._since - before
 
     @property
     def name(self) -> tuple[str, str]:

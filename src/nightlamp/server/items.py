@@ -1,0 +1,98 @@
+"""Reading items, verdicts and matches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends
+
+from nightlamp.access import Principal
+from nightlamp.intake import decisions_of, get_item, page_decisions, page_items, page_matches
+from nightlamp.server import shapes
+from nightlamp.server.asking import Asked, Identity, Limit, Line, Number, need, page, sees_all
+from nightlamp.store import reading
+from nightlamp.values import Action
+
+router = APIRouter(tags=["items"])
+Anybody = Annotated[Principal, Depends(need("submit", "read", "review"))]
+READER = Depends(need("read", "review"))
+Reader = Annotated[Principal, READER]
+
+
+@router.get("/v1/items", dependencies=[READER])
+def list_items(
+    node: Asked,
+    cursor: Identity | None = None,
+    limit: Limit = 50,
+    action: Action | None = None,
+    state: Literal["pending", "done", "failed"] | None = None,
+    actor: Line | None = None,
+    platform_id: Line | None = None,
+) -> dict[str, Any]:
+    """Items, the newest first."""
+    with reading(node.engine) as connection:
+        found = page_items(
+            connection,
+            before=cursor,
+            limit=limit,
+            action=action,
+            state=state,
+            actor=actor,
+            platform_id=platform_id,
+        )
+    return page("items", [shapes.full_item(item) for item in found], limit, lambda: found[-1].id)
+
+
+@router.get("/v1/items/{item_id}", response_model=shapes.ItemOut | shapes.Short)
+def read_item(node: Asked, principal: Anybody, item_id: Identity) -> Any:
+    """One item. A key that may only submit sees what to do with its own items, and no others."""
+    own = None if sees_all(principal) else principal.key
+    with reading(node.engine) as connection:
+        stored = get_item(connection, item_id, key=own)
+    told = shapes.short_item(stored) if own else shapes.full_item(stored)
+    return shapes.Short(**told) if own else shapes.ItemOut(**told)
+
+
+@router.get("/v1/items/{item_id}/verdicts")
+def read_verdicts(node: Asked, principal: Reader, item_id: Identity) -> dict[str, Any]:
+    """All verdicts on an item, the newest first, with their matches."""
+    with reading(node.engine) as connection:
+        get_item(connection, item_id)
+        found = decisions_of(connection, item_id)
+    review = principal.may("review")
+    return {"verdicts": [shapes.verdict(decision, review) for decision in found]}
+
+
+@router.get("/v1/verdicts", tags=["verdicts"])
+def list_verdicts(
+    node: Asked,
+    principal: Reader,
+    cursor: Identity | None = None,
+    limit: Limit = 50,
+    action: Action | None = None,
+) -> dict[str, Any]:
+    """Verdicts on all items, the newest first."""
+    with reading(node.engine) as connection:
+        found = page_decisions(connection, before=cursor, limit=limit, action=action)
+    review = principal.may("review")
+    rows = [shapes.verdict(decision, review) for decision in found]
+    return page("verdicts", rows, limit, lambda: found[-1].id)
+
+
+@router.get("/v1/matches", tags=["matches"])
+def list_matches(
+    node: Asked,
+    principal: Reader,
+    cursor: Number | None = None,
+    limit: Limit = 50,
+    bank: Line | None = None,
+) -> dict[str, Any]:
+    """Matches of all items, the newest first."""
+    with reading(node.engine) as connection:
+        found = page_matches(connection, before=cursor, limit=limit, bank=bank)
+    review = principal.may("review")
+    rows = [
+        {"number": number, "item": item, "verdict": verdict, **shapes.match(match, review)}
+        for number, item, verdict, match in found
+    ]
+    return page("matches", rows, limit, lambda: found[-1][0])

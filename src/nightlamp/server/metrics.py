@@ -1,0 +1,56 @@
+"""Prometheus metrics, in two registries: what anybody may see, and what tells about lists and verdicts."""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+disable_created_metrics()  # a line more for each number, which nobody reads
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+class Metrics:
+    """This process's numbers."""
+
+    def __init__(self) -> None:
+        self.open = CollectorRegistry()
+        self.inside = CollectorRegistry()
+        self.requests = Histogram(
+            "nightlamp_request_seconds",
+            "Time from a request's headers to its answer.",
+            ("method", "route", "status"),
+            registry=self.open,
+            buckets=_SECONDS,
+        )
+        self.received = Counter("nightlamp_received_bytes", "Bytes of request bodies.", registry=self.open)
+        self.under_way = Gauge("nightlamp_items_under_way", "Items on their way.", registry=self.open)
+        self.up = Gauge("nightlamp_up", "1: this check of readiness is well.", ("check",), registry=self.open)
+        self.runs = Counter(
+            "nightlamp_loop_runs", "Runs of background loops.", ("loop", "result"), registry=self.open
+        )
+        self.stages = Histogram(
+            "nightlamp_stage_seconds",
+            "Time of an item in each stage: examine, decide, seal, commit.",
+            ("stage",),
+            registry=self.inside,
+            buckets=_SECONDS,
+        )
+        self.items = Counter("nightlamp_items", "Items taken.", ("kind", "state"), registry=self.inside)
+        self.verdicts = Counter("nightlamp_verdicts", "Verdicts.", ("action", "late"), registry=self.inside)
+        self.generation = Gauge("nightlamp_banks_generation", "Bank changes in force.", registry=self.inside)
+        self.entries = Gauge(
+            "nightlamp_bank_enabled", "1: the bank is in force.", ("bank",), registry=self.inside
+        )
+        self.waiting = Gauge(
+            "nightlamp_waiting", "Work that waits: webhooks, urls, late.", ("what",), registry=self.inside
+        )
+
+    def page(self, inside: bool) -> bytes:
+        """The text of the metrics page; ``inside``: with what tells about lists."""
+        return generate_latest(self.open) + (generate_latest(self.inside) if inside else b"")

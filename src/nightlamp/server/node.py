@@ -1,0 +1,305 @@
+"""One node of the service: its parts, put together from the settings, and how they are.
+
+``Node`` is the only place that knows all parts. ``start`` and ``stop`` are called once each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from nightlamp import access, audit
+from nightlamp.banks.live import LiveBanks
+from nightlamp.errors import AuditError, NightlampError, VaultError
+from nightlamp.examine import Workers
+from nightlamp.intake import (
+    ActivePolicy,
+    Decider,
+    Deliverer,
+    Examiner,
+    Forgetting,
+    Intake,
+    LateVerdicts,
+    Outcome,
+    UrlFetcher,
+    first_policy,
+    waiting_deliveries,
+    waiting_urls,
+)
+from nightlamp.lookback import LookBack
+from nightlamp.media import Limits
+from nightlamp.outbound import Fetcher, Rules
+from nightlamp.server.metrics import Metrics
+from nightlamp.server.supervisor import Loop, Supervisor
+from nightlamp.settings import Settings
+from nightlamp.store import Writer, connect, reading, schema, upgrade, utc_now
+from nightlamp.vault import Identity, Vault, open_vault, purge, reconcile
+
+T = TypeVar("T")
+IDENTITY_FILE = "vault.key"  # in data_dir, until the operator takes it away
+_OUT_OF_TOUCH = 5.0  # seconds without the database before the node is not ready
+_PLACE_CHECK = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one part is.
+
+    Args:
+        name: of the part.
+        well: whether it does what it should.
+        why: what is wrong, for anybody.
+        detail: more of it, for those who may read.
+        vital: without it the node takes no requests.
+    """
+
+    name: str
+    well: bool
+    why: str = ""
+    detail: str = ""
+    vital: bool = False
+
+
+class Node:
+    """The parts of one node.
+
+    Args:
+        settings: all of them.
+        fetch, post: for requests to the outside; by default within the settings' rules.
+    """
+
+    def __init__(
+        self, settings: Settings, *, fetch: Fetcher | None = None, post: Fetcher | None = None
+    ) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.first_key: access.NewKey | None = None
+        self.fresh_identity: Path | None = None
+        self._fetcher = fetch or _fetcher(settings)
+        self._poster = post or _poster(settings)
+        self._started = False
+        self._in_touch = float("-inf")
+        self._place_fault = ""
+
+    def prepare(self) -> None:
+        """Database, keys and policy: what must be right before the first request.
+
+        Raises:
+            NightlampError: a setting is wrong, or the database cannot be used.
+        """
+        s = self.settings
+        self.engine: Engine = connect(
+            s.database_url, busy_seconds=s.database.busy_seconds, pool_size=s.database.pool_size
+        )
+        if s.database.upgrade_at_start:
+            upgrade(self.engine)
+        elif not schema(self.engine).current:
+            raise NightlampError("the database's schema is not up to date", hint="nightlamp db upgrade")
+        self._make_keys()
+        self.signing = audit.SigningKey.read(s.audit_key_file)
+        self.vault: Vault = open_vault(s, self.engine)
+        self.writer = Writer(
+            self.engine,
+            gather=s.writer.gather_ms / 1000,
+            most=s.writer.most,
+            waiting=s.writer.waiting,
+            patience=s.writer.patience_seconds,
+        )
+        self.first_key = self.writer.write(lambda c: access.first(c, now=utc_now()))
+        self.writer.write(lambda c: first_policy(c, s.intake.policy_profile, now=utc_now()))
+        self.gate = access.Gate(self.engine)
+        self.buckets = access.Buckets(s.access.rush_seconds)
+        self.banks = LiveBanks(self.engine, cache_dir=s.data_dir / "banks")
+        self.policies = ActivePolicy(self.engine)
+        limits = Limits(bytes=s.intake.most_bytes)
+        self.examiner = Examiner(lambda: Workers(s.intake.workers, limits))
+        self._build_intake()
+
+    def start(self) -> None:
+        """Load banks, keys and policy, start workers and loops. What fails here is said by ``checks``."""
+        if not self._started:
+            self._started = True
+            for loop in self.supervisor.loops:
+                if loop.name in ("changes", "workers"):
+                    self.supervisor.run_once(loop)
+            self.supervisor.start()
+
+    def stop(self) -> None:
+        """Finish what is in flight, then end every part."""
+        self.intake.close()
+        self.supervisor.stop(self.settings.server.stop_seconds)
+        self.deliverer.close()
+        self.urls.close()
+        self.examiner.stop()
+        self.writer.close()
+        # The database may be away by now: then the next start signs.
+        with contextlib.suppress(Exception), self.engine.begin() as connection:
+            audit.checkpoint(connection, self.signing)
+        self.engine.dispose()
+
+    def change(self, work: Callable[[Connection], T]) -> T:
+        """Commit a change, and have it in force on this node when this returns."""
+        result = self.writer.write(work)
+        self.catch_up()
+        return result
+
+    def catch_up(self) -> None:
+        """Put in force here whatever is committed."""
+        self.banks.poll()
+        self.gate.refresh()
+        self.policies.refresh()
+        self._in_touch = time.monotonic()
+
+    def checks(self) -> list[Check]:
+        """How every part is."""
+        away = time.monotonic() - self._in_touch
+        lost = away > _OUT_OF_TOUCH
+        status = self.banks.status()
+        policy = self.policies.current().why
+        workers = self.examiner.why_down
+        keyless = "" if self.vault.recipients else "no public key to seal for"
+        place = keyless or self._place_fault
+        found = [
+            Check("database", not lost, "it does not answer" if lost else "", vital=True),
+            Check(
+                "banks",
+                not status.degraded,
+                "not everything is checked against" if status.degraded else "",
+                "; ".join(status.degraded),
+            ),
+            Check("policy", not policy, policy),
+            Check("workers", not workers, workers),
+            Check("vault", not place, "what must be held is refused" if place else "", place),
+        ]
+        found += [
+            Check(f"loop {loop.name}", not loop.why, loop.why)
+            for loop in self.supervisor.loops
+            if loop.name not in ("changes", "workers")
+        ]
+        for check in found:
+            self.metrics.up.labels(check.name).set(check.well)
+        return found
+
+    def measure(self) -> None:
+        """Bring the gauges up to date."""
+        self.metrics.under_way.set(self.intake.load().items)
+        view = self.banks.current()
+        self.metrics.generation.set(view.generation)
+        self.metrics.entries.clear()
+        for stored in view.banks.values():
+            self.metrics.entries.labels(stored.bank.name).set(stored.enabled)
+        self.checks()
+        with reading(self.engine) as connection:
+            self.metrics.waiting.labels("webhooks").set(waiting_deliveries(connection))
+            self.metrics.waiting.labels("urls").set(waiting_urls(connection))
+
+    def _build_intake(self) -> None:
+        s = self.settings
+        keep = timedelta(days=s.intake.keep_days)
+        self.decider = Decider(self.engine, self.banks, self.policies)
+        self.intake = Intake(
+            self.engine,
+            self.examiner,
+            self.decider,
+            self.writer,
+            self.vault,
+            keep=keep,
+            most=s.intake.at_once,
+            watch=lambda stage, seconds: self.metrics.stages.labels(stage).observe(seconds),
+            seen=self._seen,
+        )
+        self.deliverer = Deliverer(self.writer, self._poster)
+        self.urls = UrlFetcher(self.intake, self.writer, self._fetcher)
+        self.late = LateVerdicts(self.writer, self.decider, self.intake.recorder, self.catch_up)
+        self.look_back = LookBack(self.engine)
+        self.forgetting = Forgetting(self.writer, keep)
+        loops = [
+            Loop("changes", s.access.poll_ms / 1000, self.catch_up),
+            Loop("workers", 5.0, lambda: self.examiner.start() and None),
+            Loop("snapshots", 30.0, self.banks.maintain),
+            Loop("look-back", 1.0, self.look_back.run_once),
+            Loop("late verdicts", 1.0, self._find_late),
+            Loop("webhooks", 1.0, self.deliverer.run_once),
+            Loop("urls", 0.5, self.urls.run_once),
+            Loop("forgetting", 60.0, lambda: self.forgetting.run_once() and None),
+            Loop("vault", _PLACE_CHECK, self._tend_vault),
+            Loop("destruction", 3600.0, self._destroy),
+            Loop("checkpoints", 60.0, self._checkpoint),
+        ]
+        self.supervisor = Supervisor(loops, lambda name, result: self.metrics.runs.labels(name, result).inc())
+
+    def _seen(self, kind: str, outcome: Outcome) -> None:
+        if not outcome.replayed:
+            self.metrics.items.labels(kind, outcome.state).inc()
+            if outcome.action:
+                self.metrics.verdicts.labels(outcome.action, "no").inc()
+
+    def _find_late(self) -> int:
+        found = self.late.run_once()
+        self.metrics.verdicts.labels("any", "yes").inc(found)
+        return found
+
+    def _tend_vault(self) -> None:
+        try:
+            self.vault.place.check()
+        except VaultError as error:
+            self._place_fault = error.what
+            raise
+        self._place_fault = ""
+
+    def _destroy(self) -> None:
+        purge(self.vault, delay=self.settings.vault.destroy_after)
+        reconcile(self.vault)
+
+    def _checkpoint(self) -> None:
+        a = self.settings.audit
+        with self.engine.begin() as connection:
+            audit.checkpoint_if_due(
+                connection, self.signing, records=a.checkpoint_records, seconds=a.checkpoint_seconds
+            )
+
+    def _make_keys(self) -> None:
+        """On a fresh machine: the key that signs the audit log, and one pair for a vault on local disk."""
+        s = self.settings
+        if s.audit.key_file is None and not s.audit_key_file.exists():
+            with contextlib.suppress(AuditError):  # another process of this folder was quicker
+                audit.SigningKey.generate().write(s.audit_key_file)
+        alone = self.engine.dialect.name == "sqlite" and s.vault.backend == "disk"
+        given = s.vault.recipients or s.vault.recipients_file
+        if not alone or given or s.recipients_file.exists():
+            return
+        identity, path = Identity.generate(), s.data_dir / IDENTITY_FILE
+        try:
+            identity.write(path)
+        except VaultError:  # another process of this folder was quicker, or an earlier one was cut short
+            identity = Identity.read(path)
+        part = s.recipients_file.with_name(f"{s.recipients_file.name}.{os.getpid()}")
+        part.write_text(identity.public + "\n")
+        part.replace(s.recipients_file)
+        self.fresh_identity = path
+
+
+def _fetcher(settings: Settings) -> Fetcher:
+    o = settings.outbound
+    return Fetcher(
+        Rules(
+            ports=frozenset(o.fetch_ports),
+            allow=o.fetch_allow,
+            max_bytes=settings.intake.most_bytes,
+            seconds=o.fetch_seconds,
+        )
+    )
+
+
+def _poster(settings: Settings) -> Fetcher:
+    o = settings.outbound
+    schemes = frozenset({"http", "https"} if o.webhook_http else {"https"})
+    return Fetcher(Rules(schemes=schemes, ports=frozenset(o.webhook_ports), allow=o.webhook_allow))

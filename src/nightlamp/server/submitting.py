@@ -1,0 +1,273 @@
+"""``POST /v1/items``, ``/v1/items/batch`` and ``/v1/fingerprints``."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
+
+from nightlamp.access import Principal
+from nightlamp.errors import IntakeError, NightlampError
+from nightlamp.intake import Content, Outcome, Submission
+from nightlamp.server import shapes
+from nightlamp.server.asking import Asked, Line, need, node_of, sees_all, spend
+from nightlamp.server.bodies import new_content, read_form, read_raw
+from nightlamp.server.node import Node
+from nightlamp.server.problems import Problem, problem_of, told_to
+from nightlamp.signals import installed
+from nightlamp.values import Fingerprint
+
+M = TypeVar("M", bound=BaseModel)
+router = APIRouter(tags=["items"])
+Submitter = Annotated[Principal, Depends(need("submit"))]
+Name = Annotated[
+    Line | None, Header(alias="Idempotency-Key", description="the same for a request sent again")
+]
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": shapes.Full | shapes.Short},
+    202: {"model": shapes.Short},
+}
+_BODIES = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "contentMediaType": "application/octet-stream"},
+                        **{name: {"type": "string"} for name in shapes.About.model_fields},
+                    },
+                }
+            },
+            "application/octet-stream": {
+                "schema": {"type": "string", "contentMediaType": "application/octet-stream"}
+            },
+            "application/json": {"schema": {"$ref": "#/components/schemas/UrlItem"}},
+        },
+    },
+    "parameters": [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": f"for a raw body: {field.description or name}",
+        }
+        for name, field in shapes.About.model_fields.items()
+    ],
+}
+
+
+@router.post("/v1/items", responses=_ANSWERS, openapi_extra=_BODIES)
+async def submit_item(request: Request, node: Asked, principal: Submitter, name: Name = None) -> JSONResponse:
+    """Submit one item: a multipart form with the part `file`, a raw body, or JSON with a URL to fetch.
+
+    With a raw body the item's other fields are query parameters. In mode `sync` the answer (200) has the
+    verdict; in mode `async`, and for a URL, it is 202 and the verdict comes by webhook. Either way the item
+    is durable when the answer comes.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        item = _parsed(shapes.UrlItem, await request.body())
+        submission = _submission(principal, item, name or "", url=item.url)
+    elif media_type == "application/x-www-form-urlencoded":
+        raise Problem("unsupported", "send a multipart form, a raw body or JSON", where="Content-Type")
+    else:
+        content = new_content(node)
+        try:
+            if media_type == "multipart/form-data":
+                fields = await read_form(request, content)
+                if not content.size:
+                    raise Problem("invalid", "an empty part, or none, named file", where="file")
+            else:
+                fields = dict(request.query_params)
+                await read_raw(request, content)
+            submission = _submission(principal, _checked(shapes.About, fields), name or "", content=content)
+        except BaseException:
+            content.close()
+            raise
+    outcome = await asyncio.wrap_future(node.intake.begin(submission))
+    return JSONResponse(_told(outcome, principal), 200 if _answered(outcome) else 202)
+
+
+@router.post(
+    "/v1/items/batch",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Batch"}}},
+        }
+    },
+)
+async def submit_batch(request: Request, node: Asked, principal: Submitter) -> dict[str, Any]:
+    """Submit many items; each gets its own answer, in the same order: an outcome, or a problem.
+
+    Items that are refused do not touch the others. Repeat a batch with the same idempotency keys.
+    """
+    data = await request.body()
+    batch = await asyncio.to_thread(_parsed, shapes.Batch, data)
+    del data
+    _check_size(node, principal, len(batch.items))
+
+    def submission(item: shapes.BatchItem) -> Submission:
+        content = _decoded(item.content) if item.content else None
+        return _submission(principal, item, item.idempotency_key, content=content, url=item.url)
+
+    made = await asyncio.to_thread(_each, submission, batch.items)
+    return {"results": await _results(request, principal, made)}
+
+
+@router.post("/v1/fingerprints", responses=_ANSWERS)
+async def submit_fingerprints(
+    node: Asked, principal: Submitter, item: shapes.FingerprintItem, name: Name = None
+) -> JSONResponse:
+    """Match fingerprints that the caller computed, and URLs without fetching them.
+
+    The verdict speaks of these fingerprints alone: what the caller did not compute is not checked.
+    """
+    submission = _hashes(principal, item, name or item.idempotency_key)
+    outcome = await asyncio.wrap_future(node.intake.begin(submission))
+    return JSONResponse(_told(outcome, principal), 200 if _answered(outcome) else 202)
+
+
+@router.post("/v1/fingerprints/batch")
+async def submit_fingerprint_batch(
+    request: Request, node: Asked, principal: Submitter, batch: shapes.FingerprintBatch
+) -> dict[str, Any]:
+    """As `/v1/fingerprints`, for many items at once; each gets its own answer, in the same order."""
+    _check_size(node, principal, len(batch.items))
+    made = _each(lambda item: _hashes(principal, item, item.idempotency_key), batch.items)
+    return {"results": await _results(request, principal, made)}
+
+
+def _submission(
+    principal: Principal, about: shapes.About, name: str, *, content: Content | None = None, url: str = ""
+) -> Submission:
+    return Submission(
+        principal.key,
+        content,
+        url,
+        text=about.text,
+        platform_id=about.platform_id,
+        actor=about.actor,
+        where=about.where(),
+        wait=about.mode == "sync",
+        idempotency=name,
+    )
+
+
+def _hashes(principal: Principal, item: shapes.FingerprintItem, name: str) -> Submission:
+    found = []
+    for at, given in enumerate(item.fingerprints):
+        found.append(
+            Fingerprint(
+                given.signal, value_of(given.signal, given.value, at), given.view, given.frame, given.quality
+            )
+        )
+    return Submission(
+        principal.key,
+        fingerprints=tuple(found),
+        text=item.text,
+        platform_id=item.platform_id,
+        actor=item.actor,
+        where=item.where(),
+        wait=item.mode == "sync",
+        idempotency=name,
+    )
+
+
+def value_of(signal: str, text: str, at: int) -> bytes:
+    """A value as its signal writes it; of a signal that is not installed, the text itself.
+
+    Raises:
+        Problem: it is no such value.
+    """
+    known = installed().get(signal)
+    if known is None:
+        return text.encode()
+    try:
+        return known.parse(text)
+    except ValueError as error:
+        raise Problem("invalid", str(error), where=f"fingerprint {at}") from None
+
+
+def _answered(outcome: Outcome) -> bool:
+    return outcome.decision is not None and outcome.wait
+
+
+def _told(outcome: Outcome, principal: Principal) -> dict[str, Any]:
+    if not sees_all(principal):
+        return shapes.short(outcome)
+    return shapes.full(outcome, principal.may("review"))
+
+
+def _check_size(node: Node, principal: Principal, items: int) -> None:
+    most = node.settings.server.batch_items
+    if items > most:
+        raise Problem("invalid", f"more than {most:,} items", where="items")
+    spend(node, principal, items - 1)
+
+
+def _each(make: Any, items: Sequence[Any]) -> list[Submission | Exception]:
+    made: list[Submission | Exception] = []
+    for item in items:
+        try:
+            made.append(make(item))
+        except (Problem, NightlampError) as error:
+            made.append(error)
+    return made
+
+
+async def _results(
+    request: Request, principal: Principal, made: Sequence[Submission | Exception]
+) -> list[dict[str, Any]]:
+    node = node_of(request)
+    waiting: list[Any] = []
+    for submission in made:
+        if isinstance(submission, Exception):
+            waiting.append(submission)
+            continue
+        try:
+            waiting.append(asyncio.wrap_future(node.intake.begin(submission)))
+        except IntakeError as error:
+            waiting.append(error)
+    results = []
+    for each in waiting:
+        try:
+            if isinstance(each, Exception):
+                raise each
+            results.append(_told(await each, principal))
+        except Exception as error:  # noqa: BLE001 (each item has an answer of its own)
+            problem = told_to(problem_of(error), principal)
+            results.append({"problem": problem.body(request.scope["nightlamp.request_id"])})
+    return results
+
+
+def _decoded(text: str) -> Content:
+    try:
+        return Content.of(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        raise Problem("invalid", "not base64", where="content") from None
+
+
+def _parsed(model: type[M], data: bytes) -> M:
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in error.errors()]) from None
+
+
+def _checked(model: type[M], fields: dict[str, str]) -> M:
+    try:
+        return model.model_validate({name: value for name, value in fields.items() if value != ""})
+    except ValidationError as error:
+        raise RequestValidationError([{**e, "loc": ("fields", *e["loc"])} for e in error.errors()]) from None
