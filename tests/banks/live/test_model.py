@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,7 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import Engine, text
 
 from nightlamp.banks import Entry
@@ -17,6 +24,7 @@ from nightlamp.banks.live import (
     LiveBanks,
     add_entries,
     create_bank,
+    current_mark,
     delete_bank,
     disable_bank,
     enable_bank,
@@ -33,10 +41,11 @@ from .conftest import asked, flipped, value_of
 SIGNALS = {name: installed()[name] for name in ("md5", "pdq")}
 SEEDS = st.integers(0, 4)
 Key = tuple[str, int, str]  # signal, seed, the source's id
+Banks = dict[int, tuple[bool, dict[Key, tuple[str, bool]]]]  # number → enabled, key → category, disputed
 
 
 class Machine(RuleBasedStateMachine):
-    """``banks``: number → (enabled, entries: key → (category, disputed)), as they should be."""
+    """``banks`` as they should be now, and ``history`` as they should have been at each generation."""
 
     engine: Engine
 
@@ -48,7 +57,12 @@ class Machine(RuleBasedStateMachine):
             connection.execute(text("UPDATE bank_counter SET generation = 0, token = '', last_entry = 0"))
             connection.execute(text("UPDATE audit_head SET sequence = 0"))
         self.cache = Path(tempfile.mkdtemp())
-        self.banks: dict[int, tuple[bool, dict[Key, tuple[str, bool]]]] = {}
+        self.banks: Banks = {}
+        self.history: dict[int, Banks] = {}
+        self.made = 0
+        for enabled in (True, False):
+            self.create(enabled)
+            self.fill(self.made, "pdq", [0, 1, 2], "a", "")
         self.nodes = [self.new_node(), self.new_node()]
 
     def new_node(self) -> LiveBanks:
@@ -59,16 +73,17 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         shutil.rmtree(self.cache)
 
-    def one_of(self, data: st.DataObject) -> int | None:
-        return data.draw(st.sampled_from(sorted(self.banks))) if self.banks else None
+    def one_of(self, data: st.DataObject) -> int:
+        return data.draw(st.sampled_from(sorted(self.banks)))
 
+    @precondition(lambda self: len(self.banks) < 3)
     @rule(enabled=st.booleans())
     def create(self, enabled: bool) -> None:
-        if len(self.banks) < 3:
-            name = f"bank {len(self.banks)} {id(object())}"
-            with self.engine.begin() as connection:
-                made = create_bank(connection, Bank(name, category="own"), actor="t", enabled=enabled)
-            self.banks[made.id] = (enabled, {})
+        name = f"bank {self.made}"
+        with self.engine.begin() as connection:
+            made = create_bank(connection, Bank(name, category="own"), actor="t", enabled=enabled)
+        self.made = made.id
+        self.banks[made.id] = (enabled, {})
 
     @rule(
         data=st.data(),
@@ -78,8 +93,9 @@ class Machine(RuleBasedStateMachine):
         category=st.sampled_from(["", "A1"]),
     )
     def add(self, data: st.DataObject, signal: str, seeds: list[int], source: str, category: str) -> None:
-        if (bank := self.one_of(data)) is None:
-            return
+        self.fill(self.one_of(data), signal, seeds, source, category)
+
+    def fill(self, bank: int, signal: str, seeds: list[int], source: str, category: str) -> None:
         entries = [Entry(signal, value_of(signal, seed), source, category) for seed in seeds]
         with self.engine.begin() as connection:
             add_entries(connection, bank, entries, actor="t")
@@ -91,8 +107,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data(), seed=SEEDS, source=st.sampled_from(["a", "b"]))
     def remove(self, data: st.DataObject, seed: int, source: str) -> None:
-        if (bank := self.one_of(data)) is None:
-            return
+        bank = self.one_of(data)
         with self.engine.begin() as connection:
             value = ("pdq", value_of("pdq", seed))
             ids = set(find_entries(connection, bank, values=[value]))
@@ -102,8 +117,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data(), source=st.sampled_from(["a", "b"]), disputed=st.booleans())
     def dispute(self, data: st.DataObject, source: str, disputed: bool) -> None:
-        if (bank := self.one_of(data)) is None:
-            return
+        bank = self.one_of(data)
         with self.engine.begin() as connection:
             ids = find_entries(connection, bank, source_ids=[source])
             set_disputed(connection, bank, ids, disputed, actor="t")
@@ -112,18 +126,25 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data(), on=st.booleans())
     def switch(self, data: st.DataObject, on: bool) -> None:
-        if (bank := self.one_of(data)) is None:
-            return
+        bank = self.one_of(data)
         with self.engine.begin() as connection:
             (enable_bank if on else disable_bank)(connection, bank, actor="t")
         self.banks[bank] = (on, self.banks[bank][1])
 
+    @precondition(lambda self: len(self.banks) > 1)
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
-        if (bank := self.one_of(data)) is not None:
-            with self.engine.begin() as connection:
-                delete_bank(connection, bank, actor="t")
-            del self.banks[bank]
+        bank = self.one_of(data)
+        with self.engine.begin() as connection:
+            delete_bank(connection, bank, actor="t")
+        del self.banks[bank]
+
+    @rule(which=st.integers(0, 1))
+    def applied(self, which: int) -> None:
+        with self.engine.connect() as connection:
+            generation = current_mark(connection).generation
+        self.nodes[which].applied(generation)
+        assert self.nodes[which].current().generation == generation
 
     @rule(which=st.integers(0, 1))
     def poll(self, which: int) -> None:
@@ -149,26 +170,29 @@ class Machine(RuleBasedStateMachine):
             path.write_bytes(content)
 
     @invariant()
-    def polled_nodes_answer_as_the_model(self) -> None:
+    def every_node_answers_as_the_model_did_at_its_generation(self) -> None:
+        with self.engine.connect() as connection:
+            self.history.setdefault(current_mark(connection).generation, copy.deepcopy(self.banks))
         queries = [asked("md5", seed) for seed in range(5)] + [asked("pdq", seed) for seed in range(5)]
         near = Fingerprint("pdq", flipped(value_of("pdq", 0), 31), quality=100)
         far = Fingerprint("pdq", flipped(value_of("pdq", 0), 32), quality=100)
         for node in self.nodes:
-            node.poll()
             view = node.current()
+            model = self.history[view.generation]
             assert not view.unchecked
             for query, found in zip(queries, view.lookup_many([[q] for q in queries]), strict=True):
-                assert found_in(found) == self.expected(query, 0)
-            assert found_in(view.lookup([near])) == self.expected(asked("pdq", 0), 31)
+                assert found_in(found) == expected(model, query, 0)
+            assert found_in(view.lookup([near])) == expected(model, asked("pdq", 0), 31)
             assert view.lookup([far]) == []
 
-    def expected(self, query: Fingerprint, distance: int) -> list[tuple[str, str, bool, int]]:
-        return sorted(
-            (source, category or "own", disputed, distance)
-            for enabled, held in self.banks.values()
-            for (signal, seed, source), (category, disputed) in held.items()
-            if enabled and query.signal == signal and query.value == value_of(signal, seed)
-        )
+
+def expected(model: Banks, query: Fingerprint, distance: int) -> list[tuple[str, str, bool, int]]:
+    return sorted(
+        (source, category or "own", disputed, distance)
+        for enabled, held in model.values()
+        for (signal, seed, source), (category, disputed) in held.items()
+        if enabled and query.signal == signal and query.value == value_of(signal, seed)
+    )
 
 
 def found_in(matches: list) -> list[tuple[str, str, bool, int]]:  # type: ignore[type-arg]
@@ -179,7 +203,7 @@ def found_in(matches: list) -> list[tuple[str, str, bool, int]]:  # type: ignore
 def test_two_nodes_always_answer_as_the_model(database_url: str, size: str) -> None:
     engine = connect(database_url)
     machine = type("Bound", (Machine,), {"engine": engine})
-    steps, examples = (25, 12) if size == "quick" else (60, 150)
+    steps, examples = (30, 30) if size == "quick" else (80, 400)
     run_state_machine_as_test(
         machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None)
     )
