@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 def serve(host: str | None, port: int | None, data_dir: Path | None, config_file: Path | None) -> None:
     """Run the service: items in, verdicts out, over HTTP.
 
-    On an empty folder it needs nothing else: it makes a SQLite database, keys for the audit log and the vault,
-    a policy, and the first API key, which it prints once. Ctrl-C or SIGTERM ends it when what is in flight is
-    done.
+    On an empty folder it needs nothing else: it makes a SQLite database, keys for the audit log and the
+    vault, a policy, and the first API key, which it prints once. Ctrl-C or SIGTERM ends it when what is in
+    flight is done.
 
     \b
     nightlamp serve
@@ -51,9 +51,8 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, config_file
 def _started(node: Node, address: str) -> None:
     tell(f"Nightlamp listens on {address}; its data is in {node.settings.data_dir.absolute()}")
     if node.fresh_identity is not None:
-        tell(
-            f"{node.fresh_identity.absolute()} opens what the vault seals. Move it off this machine, and keep a copy."
-        )
+        tell(f"{node.fresh_identity.absolute()} opens what the vault seals.")
+        tell("Move it off this machine, and keep a copy.")
     if node.first_key is not None:
         tell("The first API key, with every scope. It is shown this once:")
         click.echo(node.first_key.secret.reveal())

@@ -11,7 +11,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-disable_created_metrics()  # a line more for each number, which nobody reads
+disable_created_metrics()  # type: ignore[no-untyped-call] # a line more for each number, which nobody reads
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 

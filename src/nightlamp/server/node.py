@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +35,7 @@ from nightlamp.intake import (
     waiting_deliveries,
     waiting_urls,
 )
+from nightlamp.intake.examiner import Pool
 from nightlamp.lookback import LookBack
 from nightlamp.media import Limits
 from nightlamp.outbound import Fetcher, Rules
@@ -74,10 +76,16 @@ class Node:
     Args:
         settings: all of them.
         fetch, post: for requests to the outside; by default within the settings' rules.
+        workers: makes the pool that opens content; by default by the settings.
     """
 
     def __init__(
-        self, settings: Settings, *, fetch: Fetcher | None = None, post: Fetcher | None = None
+        self,
+        settings: Settings,
+        *,
+        fetch: Fetcher | None = None,
+        post: Fetcher | None = None,
+        workers: Callable[[], AbstractContextManager[Pool]] | None = None,
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
@@ -85,6 +93,7 @@ class Node:
         self.fresh_identity: Path | None = None
         self._fetcher = fetch or _fetcher(settings)
         self._poster = post or _poster(settings)
+        self._workers = workers or self._own_workers
         self._started = False
         self._in_touch = float("-inf")
         self._place_fault = ""
@@ -119,8 +128,7 @@ class Node:
         self.buckets = access.Buckets(s.access.rush_seconds)
         self.banks = LiveBanks(self.engine, cache_dir=s.data_dir / "banks")
         self.policies = ActivePolicy(self.engine)
-        limits = Limits(bytes=s.intake.most_bytes)
-        self.examiner = Examiner(lambda: Workers(s.intake.workers, limits))
+        self.examiner = Examiner(self._workers)
         self._build_intake()
 
     def start(self) -> None:
@@ -200,6 +208,9 @@ class Node:
         with reading(self.engine) as connection:
             self.metrics.waiting.labels("webhooks").set(waiting_deliveries(connection))
             self.metrics.waiting.labels("urls").set(waiting_urls(connection))
+
+    def _own_workers(self) -> Workers:
+        return Workers(self.settings.intake.workers, Limits(bytes=self.settings.intake.most_bytes))
 
     def _build_intake(self) -> None:
         s = self.settings
