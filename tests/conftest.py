@@ -60,7 +60,11 @@ def postgres_server() -> Iterator[str]:
             shutil.chown(folder, "nobody")
             reachable = subprocess.run(["ls", tree / "bin" / "initdb"], capture_output=True, **user)
             if reachable.returncode:
-                tree = Path(shutil.copytree(tree, folder / "server"))  # the installation is closed to nobody
+                # Closed to nobody: copy it, and the libraries that the wheel puts beside it.
+                libraries = installed.with_name(installed.name + ".libs")
+                if libraries.is_dir():
+                    shutil.copytree(libraries, folder / libraries.name)
+                tree = Path(shutil.copytree(tree, folder / installed.name / tree.name))
         quick = [
             "fsync=off",
             "full_page_writes=off",
