@@ -16,6 +16,7 @@ fingerprint or a list's entry: they may end up in a log.
     ├── WebhookError     a received webhook is not what its sender signed (``code`` says how)
     ├── OutputError      a scan's output cannot be written or continued
     ├── ConfigError      a setting is wrong or missing
+    ├── ClientError      the service did not do what its client asked (``code`` says why)
     ├── StoreError       the database cannot be used
     │   ├── UnavailableError   it is away, locked, full or busy; nothing was written
     │   └── UndecidedError     it went away during a commit, and cannot be asked yet
@@ -67,6 +68,20 @@ OutboundCode = Literal[
     "redirect",  # too many redirects, or one that leads nowhere
     "status",  # not the status that was asked for
     "bad answer",  # not HTTP, cut short, or packed in a way that we do not open
+]
+ClientCode = Literal[
+    "unreachable",  # no connection, or it broke off; whether the request was taken is not known
+    "timeout",  # no answer in time; the same
+    "unauthorized",  # no key in force
+    "forbidden",  # a key without the scope that it takes
+    "not found",
+    "invalid",  # the request makes no sense to the service
+    "conflict",  # it contradicts what is there, e.g. an idempotency key of another request
+    "too large",
+    "too many",  # more than the key's rate
+    "unavailable",  # the service, or a part that it needs, does not work now
+    "failed",  # any other answer that is no success
+    "bad answer",  # not what the service says: something else answers there, or another version
 ]
 WebhookCode = Literal["missing", "malformed", "too old", "too new", "no match"]
 
@@ -144,6 +159,30 @@ class WebhookError(NightlampError):
     def __init__(self, code: WebhookCode, what: str) -> None:
         super().__init__(f"{code}: {what}", where="webhook")
         self.code: WebhookCode = code
+
+
+class ClientError(NightlampError):
+    """The service did not do what its client asked; ``code`` is one of ``ClientCode``.
+
+    Args:
+        status: of the HTTP answer; None: there was none.
+        retry_after: seconds that the service asked for, if it did.
+    """
+
+    def __init__(
+        self,
+        code: ClientCode,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.code: ClientCode = code
+        self.status = status
+        self.retry_after = retry_after
 
 
 class OutputError(NightlampError):
