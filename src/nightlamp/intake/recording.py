@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from nightlamp import audit
-from nightlamp.errors import IntakeError, StoreError
+from nightlamp.errors import IntakeError, StoreError, UnavailableError, UndecidedError
 from nightlamp.intake.deciding import Case
 from nightlamp.intake.records import get_decision, pack_decision, pack_matches
 from nightlamp.intake.submission import Decision, Outcome, new_id
@@ -120,7 +120,7 @@ class Recorder:
                     entry.outcome.set_exception(answer)
                 else:
                     entry.outcome.set_result(answer)
-        elif len(entries) > 1 and not isinstance(error, StoreError):
+        elif len(entries) > 1 and not isinstance(error, UnavailableError | UndecidedError):
             for entry in entries:  # one of them is the cause: the others must not suffer
                 self.record([entry])
         else:

@@ -237,7 +237,7 @@ class Node:
             Loop("workers", 5.0, lambda: self.examiner.start() and None),
             Loop("snapshots", 30.0, self.banks.maintain),
             Loop("look-back", 1.0, self.look_back.run_once),
-            Loop("late verdicts", 1.0, self._find_late),
+            Loop("late", 1.0, self._find_late),
             Loop("webhooks", 1.0, self.deliverer.run_once),
             Loop("urls", 0.5, self.urls.run_once),
             Loop("forgetting", 60.0, lambda: self.forgetting.run_once() and None),
