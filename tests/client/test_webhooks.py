@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 import time
@@ -11,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from nightlamp.client import Client, WebhookError, WebhookSecret, verify_webhook
+from nightlamp.client import Client, WebhookError, WebhookSecret, read_webhook, verify_webhook
 
 from .conftest import picture
 
@@ -39,7 +38,9 @@ def received() -> Iterator[tuple[int, queue.Queue]]:
     server.server_close()
 
 
-def test_a_verdict_that_nobody_waited_for_comes_signed_and_can_be_sent_again(client: Client, received) -> None:
+def test_a_verdict_that_nobody_waited_for_comes_signed_and_can_be_sent_again(
+    client: Client, received
+) -> None:
     # given an endpoint
     port, messages = received
     hook = client.create_webhook(f"http://127.0.0.1:{port}/hook")
@@ -56,7 +57,14 @@ def test_a_verdict_that_nobody_waited_for_comes_signed_and_can_be_sent_again(cli
         verify_webhook(headers, body + b" ", [secret], time.time())
     with pytest.raises(WebhookError):
         verify_webhook(headers, body, [WebhookSecret.new()], time.time())
-    assert outcome.id in json.dumps(json.loads(body))
+    again, verdict = read_webhook(headers, body, [WebhookSecret.new(), secret])
+    assert again == message
+    assert (verdict.id, verdict.platform_id, verdict.action, verdict.late) == (
+        outcome.id,
+        "w-1",
+        "allow",
+        False,
+    )
 
     # and it can be sent again under the same id
     until = time.monotonic() + 10

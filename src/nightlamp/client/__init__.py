@@ -15,6 +15,7 @@ the core: it needs ``httpx`` alone (``pip install 'nightlamp[client]'``).
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nightlamp.client.aio import AsyncClient
@@ -26,6 +27,7 @@ from nightlamp.client.sync import Client
 from nightlamp.errors import ClientError, WebhookError
 
 if TYPE_CHECKING:
+    from nightlamp.client.webhooks import VerdictMessage, read_webhook
     from nightlamp.outbound.webhooks import Secret as WebhookSecret
     from nightlamp.outbound.webhooks import verify as verify_webhook
 
@@ -40,17 +42,23 @@ __all__ = [
     "Outcome",
     "Retry",
     "Verdict",
+    "VerdictMessage",
     "WebhookError",
     "WebhookSecret",
+    "read_webhook",
     "verify_webhook",
 ]
 
-_WEBHOOKS = {"WebhookSecret": "Secret", "verify_webhook": "verify"}
+_WEBHOOKS = {
+    "VerdictMessage": "client.webhooks:VerdictMessage",
+    "read_webhook": "client.webhooks:read_webhook",
+    "WebhookSecret": "outbound.webhooks:Secret",
+    "verify_webhook": "outbound.webhooks:verify",
+}
 
 
-def __getattr__(name: str) -> Any:  # for receivers of webhooks alone
+def __getattr__(name: str) -> Any:  # only receivers of webhooks need these
     if name not in _WEBHOOKS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from nightlamp.outbound import webhooks
-
-    return getattr(webhooks, _WEBHOOKS[name])
+    module, _, value = _WEBHOOKS[name].partition(":")
+    return getattr(import_module(f"nightlamp.{module}"), value)
