@@ -1,14 +1,15 @@
 """The values that travel along the way of an item, in the order in which they appear.
 
-Content bytes → ``Examination`` (``Fingerprint``s and what is ``Unchecked``) → ``Match``es → ``Verdict``.
-All are frozen. Hash values and entry ids are secrets of the list's owner, so no ``repr`` shows them:
-ask for ``.value`` or ``.entry_id`` on purpose.
+Content bytes → ``Examination`` (``Fingerprint``s, an ``Assessment`` of the origin and what is ``Unchecked``)
+→ ``Match``es → ``Verdict``. All are frozen. Hash values and entry ids are secrets of the list's owner, so no
+``repr`` shows them: ask for ``.value`` or ``.entry_id`` on purpose. Prompts and serials are ``Sealed``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import Literal
 
 Action = Literal["allow", "review", "block"]
@@ -52,6 +53,135 @@ class Unchecked:
         return f"not checked: {self.what} ({self.why}{': ' + self.detail if self.detail else ''})"
 
 
+class Sealed:
+    """A text that is evidence and content at once (a prompt, a serial number, a name); never shown by itself.
+
+    Args:
+        text: what it says; None where it was left out on the way here, and only its being there is known.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str | None = None) -> None:
+        self._text = text
+
+    def reveal(self) -> str | None:
+        """The text, for whoever asks on purpose and may."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Sealed()"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sealed) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash((Sealed, self._text))
+
+
+class Strength(IntEnum):
+    """How far a statement of origin may be relied on; each is stronger than those before it."""
+
+    CONTEXT = 0
+    """Says nothing of camera or AI by itself: a program's name, a time."""
+    WEAK = 1
+    """A hint with a known rate of error: a watermark, a measurement, a broken part's claim."""
+    DECLARED = 2
+    """Plain metadata: anybody can write, copy or remove it."""
+    SIGNED = 3
+    """A signature holds, by a signer whom the operator's trust list does not know."""
+    TRUSTED = 4
+    """A signature holds, by a signer on the operator's trust list."""
+
+
+Says = Literal[
+    "ai-made",  # made by a trained model
+    "ai-edited",  # a part was made, or the whole was changed, by a trained model
+    "source picture",  # another picture went into it, perhaps of a real person
+    "synthetic",  # made by software that is not said to be a trained model
+    "signed capture",  # this file's own manifest: captured by a device, nothing done since
+    "camera",  # a camera's name, or a capture device's mark
+    "edited",  # changed by a person or program
+    "thumbnail differs",  # the small picture within shows something else
+    "software",  # a program had it in its hands
+    "time",  # when it says that it was taken or changed
+    "location",  # a position is in it; never which
+    "serial",  # a serial number is in it
+    "training",  # what it says of its use for training
+    "signed",  # who signed it
+    "broken",  # a signature or seal that does not hold
+    "present",  # evidence that was found and could not be read here
+]
+Channel = Literal[
+    "c2pa",
+    "xmp",
+    "exif",
+    "iptc",
+    "png text",
+    "stealth",  # hidden in the lowest bits of the pixels
+    "comment",  # of a JPEG or GIF
+    "container",  # tags of a video's or RIFF file's boxes
+    "thumbnail",
+    "watermark",
+    "forensics",
+    "detector",
+]
+Value = str | int | float | bool | Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One thing that the content says of how it was made.
+
+    Args:
+        source: where in the file it stands.
+        says: what, in a closed vocabulary.
+        text: the same for people: one line, without prompt, serial, name or position.
+        strength: how far it may be relied on.
+        forgeable: how it can be forged or stripped; one line.
+        fields: (name, value) of what else is known: ``generator``, ``model``, ``seed`` …
+    """
+
+    source: Channel
+    says: Says
+    text: str
+    strength: Strength
+    forgeable: str
+    fields: tuple[tuple[str, Value], ...] = ()
+
+    def field(self, name: str) -> Value | None:
+        """The value of a field, if there is one of that name."""
+        return next((value for key, value in self.fields if key == name), None)
+
+
+Outcome = Literal[
+    "unknown", "camera-signed", "edited", "declared AI-edited", "declared AI-made", "inconsistent"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the content says of its origin, all in all. Nothing said is ``"unknown"``, never "real".
+
+    Args:
+        outcome: by the rule table in ``nightlamp.origin.rules``.
+        sentence: why, for a report.
+        statements: all of them, strongest first.
+        unchecked: evidence that could not be examined. It is not in the item's own ``unchecked``: matching
+            does not suffer from it.
+    """
+
+    outcome: Outcome
+    sentence: str
+    statements: tuple[Statement, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
+
+    @property
+    def generative_ai(self) -> bool:
+        """Whether a report may say ``generativeAi``: declared or signed, and nothing contradicts it."""
+        return self.outcome in ("declared AI-edited", "declared AI-made")
+
+
 @dataclass(frozen=True, slots=True)
 class Examination:
     """What was learnt from an item's bytes, before any list is asked.
@@ -63,6 +193,7 @@ class Examination:
         frames: pages or animation frames in the file, as far as known.
         fingerprints: every signal of every examined frame and view.
         unchecked: what could not be examined.
+        origin: what the content says of how it was made; None if nobody asked.
     """
 
     media_type: str
@@ -72,6 +203,7 @@ class Examination:
     frames: int = 0
     fingerprints: tuple[Fingerprint, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
+    origin: Assessment | None = None
 
 
 Trust = Literal["low", "medium", "high"]

@@ -1,0 +1,13 @@
+"""What a file says of how it was made: camera or AI, edited or not, and how far to trust each statement.
+
+Takes a file's bytes; gives an ``Assessment``. What the file does not say is ``"unknown"``, never "real": all of
+this can be stripped, and most of it can be forged. Pure: no file, no clock, no network, and nothing fetched.
+Must never raise for what the bytes are, and never show a prompt, serial, name or position by itself.
+"""
+
+from nightlamp.origin.origin import origin_of
+from nightlamp.origin.plain import from_json, to_json
+from nightlamp.origin.rules import RULES, assess
+from nightlamp.origin.trust import NOBODY, TrustList
+
+__all__ = ["NOBODY", "RULES", "TrustList", "assess", "from_json", "origin_of", "to_json"]

@@ -1,0 +1,353 @@
+"""C2PA manifests by ``c2pa-python``: whose signature holds, what the manifest and its ingredients say.
+
+The library is asked to fetch nothing, and its "valid" is not ours: a signer counts by the operator's trust list.
+What was signed and then changed ("the content is another") is told apart from a manifest that was itself changed
+("the signature does not hold"). Facts: the C2PA specification 2.2, chapters on validation, actions, ingredients.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from nightlamp.origin import vocabulary
+from nightlamp.origin.statements import clean, sealed, state
+from nightlamp.origin.trust import TrustList
+from nightlamp.values import Says, Statement, Strength, Unchecked, Value
+
+MANIFEST = 64 << 20
+"""Larger manifest stores are not read."""
+_MANIFESTS = 64
+_LABEL = re.compile(r"/c2pa/([^/]+)")
+_CONTENT = re.compile(r"(dataHash|bmffHash|boxesHash|collectionHash|hash\.data|dataHashes)\.\w*mismatch|dataHash\.malformed")
+_HARMLESS = re.compile(
+    r"signingCredential\.untrusted|signingCredential\.ocsp\.|timeStamp\.|timeOfSigning|^ingredient\.|cawg\."
+)
+_TAMPERED = re.compile(
+    r"claimSignature\.|hashedURI\.|assertion\.(missing|undeclared|outsideManifest|notRedacted|cbor|json)|^claim\.|mismatch|malformed"
+)
+
+
+def installed() -> bool:
+    """Whether the library is there (the extra ``origin``)."""
+    return importlib.util.find_spec("c2pa") is not None
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the library found of one manifest: codes of successes and of failures."""
+
+    good: set[str] = field(default_factory=set)
+    bad: set[str] = field(default_factory=set)
+
+    @property
+    def content(self) -> bool:
+        """The content is not the one that was signed."""
+        return any(_CONTENT.search(code) for code in self.bad)
+
+    @property
+    def tampered(self) -> bool:
+        """The manifest itself was changed."""
+        return any(_TAMPERED.search(code) and not _CONTENT.search(code) for code in self._serious())
+
+    @property
+    def strength(self) -> Strength:
+        """How far its claims may be relied on."""
+        if self._serious() or "claimSignature.validated" not in self.good:
+            return Strength.DECLARED
+        return Strength.TRUSTED if "signingCredential.trusted" in self.good else Strength.SIGNED
+
+    def _serious(self) -> list[str]:
+        return [code for code in self.bad if not _HARMLESS.search(code)]
+
+
+def of_manifest(data: memoryview, media_type: str, trust: TrustList) -> tuple[list[Statement], list[Unchecked]]:
+    """What the manifest of a file says, and what of it could not be checked."""
+    try:
+        store = _read(data, media_type, trust)
+    except _Unread as unread:
+        return [], [Unchecked("c2pa", str(unread))]
+    if store is None:
+        return [], []
+    manifests = store.get("manifests")
+    active = store.get("active_manifest")
+    if not isinstance(manifests, dict) or active not in manifests:
+        return [], [Unchecked("c2pa", "damaged")]
+    return list(_Store(manifests, _codes(store), store).tell(active)), []
+
+
+class _Unread(Exception):  # noqa: N818
+    """Why a manifest could not be read."""
+
+
+def _read(data: memoryview, media_type: str, trust: TrustList) -> dict[str, Any] | None:
+    """The library's report; None if there is no manifest."""
+    import c2pa
+
+    try:
+        reader = c2pa.Reader(_FORMATS.get(media_type, media_type), io.BytesIO(data), context=_context(trust))
+    except c2pa.C2paError as error:
+        # The messages may quote the file: only their kind is passed on.
+        kind = str(error).partition(":")[0]
+        if kind == "ManifestNotFound":
+            return None
+        if "emote" in kind:
+            raise _Unread("remote") from None
+        if kind == "NotSupported":
+            raise _Unread("no reader") from None
+        raise _Unread("damaged") from None
+    with reader:
+        store = json.loads(reader.json())
+    return store if isinstance(store, dict) else None
+
+
+_FORMATS = {"image/x-canon-cr3": "image/heic"}
+
+
+@lru_cache(maxsize=4)
+def _context(trust: TrustList) -> Any:
+    import c2pa
+
+    settings: dict[str, Any] = {
+        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
+    }
+    if trust:
+        settings["trust"] = {"trust_anchors": trust.anchors or None, "allowed_list": trust.allowed or None}
+        if trust.purposes:
+            settings["trust"]["trust_config"] = "\n".join(trust.purposes)
+        settings["trust"] = {key: value for key, value in settings["trust"].items() if value}
+    return c2pa.Context(c2pa.Settings.from_dict(settings))
+
+
+def _codes(store: Mapping[str, Any]) -> dict[str, _Found]:
+    """What was found of each manifest, by its label."""
+    found: dict[str, _Found] = {}
+
+    def take(results: Any, label: str) -> None:
+        for kind in ("success", "failure"):
+            for status in (results or {}).get(kind) or ():
+                code, url = str(status.get("code", "")), str(status.get("url", ""))
+                named = _LABEL.search(url)
+                one = found.setdefault(named[1] if named else label, _Found())
+                (one.good if kind == "success" else one.bad).add(code)
+
+    results = store.get("validation_results") or {}
+    take(results.get("activeManifest"), str(store.get("active_manifest")))
+    for delta in results.get("ingredientDeltas") or ():
+        named = _LABEL.search(str(delta.get("ingredientAssertionURI", "")))
+        take(delta.get("validationDeltas"), named[1] if named else "")
+    # What an ingredient's own record says was wrong with it when it went in.
+    for manifest in store["manifests"].values():
+        for ingredient in manifest.get("ingredients") or ():
+            label = ingredient.get("active_manifest")
+            for status in ingredient.get("validation_status") or ():
+                if label:
+                    found.setdefault(label, _Found()).bad.add(str(status.get("code", "")))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    manifests: Mapping[str, Any]
+    found: Mapping[str, _Found]
+    store: Mapping[str, Any]
+
+    def tell(self, active: str) -> Iterator[Statement]:
+        """All statements of the active manifest, then those of its ingredients."""
+        own = self.found.get(active, _Found())
+        manifest = self.manifests[active]
+        yield from self._state_of(own, manifest)
+        said = list(self._claims(manifest, own.strength, ""))
+        yield from said
+        acts = {s.says for s in said}
+        capture = next((s for s in said if s.says == "camera" and s.field("action") == "c2pa.created"), None)
+        only = not manifest.get("ingredients") and not acts & {"edited", "ai-made", "ai-edited", "synthetic"}
+        if capture and only and own.strength >= Strength.SIGNED:
+            text = f"its manifest, of {_maker(manifest)}, says: {capture.text.rpartition('says: ')[2]}"
+            yield state("c2pa", "signed capture", text, own.strength, dict(_signer(manifest)))
+        yield from self._ingredients(active)
+
+    def _state_of(self, found: _Found, manifest: Mapping[str, Any]) -> Iterator[Statement]:
+        fields = {"generator": _maker(manifest), **dict(_signer(manifest))}
+        if found.content:
+            text = "its C2PA manifest was made for other content: the file was changed after signing, or the manifest copied"
+            yield state("c2pa", "broken", text, fields={**fields, "broken": "content"})
+        if found.tampered:
+            text = "the signature of its C2PA manifest does not hold: the manifest was changed or forged"
+            yield state("c2pa", "broken", text, fields={**fields, "broken": "manifest"})
+        if found.content or found.tampered:
+            return
+        if found.strength == Strength.DECLARED:
+            text = "it has a C2PA manifest whose signature cannot be relied on"
+            yield state("c2pa", "present", text, Strength.CONTEXT, {**fields, "codes": ", ".join(sorted(found.bad))})
+            return
+        signer = dict(_signer(manifest)).get("signer") or "somebody"
+        whether = "who is" if found.strength == Strength.TRUSTED else "who is not"
+        yield state("c2pa", "signed", f"signed by {signer}, {whether} on the trust list", found.strength, fields)
+
+    def _ingredients(self, active: str) -> Iterator[Statement]:
+        """The pictures that went into this one, and theirs, each once."""
+        seen, waiting = {active}, [(active, "")]
+        while waiting:
+            label, way = waiting.pop()
+            manifest = self.manifests[label]
+            for ingredient in manifest.get("ingredients") or ():
+                relation = _relation(manifest, ingredient, way)
+                below = ingredient.get("active_manifest")
+                if relation != "parentOf":
+                    yield self._source(ingredient, relation)
+                if below not in self.manifests or below in seen or len(seen) >= _MANIFESTS:
+                    continue
+                seen.add(below)
+                waiting.append((below, relation))
+                found = self.found.get(below, _Found())
+                if found.content or found.tampered:
+                    text = "the manifest of an ingredient does not hold"
+                    yield state("c2pa", "broken", text, Strength.WEAK, {"ingredient": sealed(ingredient.get("title"))})
+                for said in self._claims(self.manifests[below], found.strength, relation):
+                    yield said
+
+    def _source(self, ingredient: Mapping[str, Any], relation: str) -> Statement:
+        how = "was given to the generator" if relation == "inputTo" else "was put into it"
+        return state(
+            "c2pa",
+            "source picture",
+            f"another picture {how}, says its manifest",
+            fields={"relation": relation, "names": sealed(ingredient.get("title"))},
+        )
+
+    def _claims(self, manifest: Mapping[str, Any], strength: Strength, relation: str) -> Iterator[Statement]:
+        """What actions and assertions say; ``relation``: how the manifest's picture went into ours."""
+        whose = "an ingredient" if relation else "its manifest"
+        maker = _maker(manifest)
+        changes: dict[str, None] = {}
+        for label, given in _assertions(manifest):
+            if label.startswith("c2pa.actions"):
+                for action in given.get("actions") or ():
+                    if not isinstance(action, dict):
+                        continue
+                    name = str(action.get("action", ""))
+                    if name in vocabulary.EDITS:
+                        changes[vocabulary.EDITS[name]] = None
+                    uri = action.get("digitalSourceType") or _parameter(action, "digitalSourceType")
+                    if isinstance(uri, str):
+                        agent = _agent(action.get("softwareAgent")) or maker
+                        yield _typed(uri, name, agent, whose, relation, strength)
+            elif "training" in label and "mining" in label:
+                yield _training(given, strength)
+            elif (uri := _type_in(given)) is not None:
+                yield _typed(uri, label, maker, whose, relation, strength)
+            elif label == "stds.exif" and (camera := _camera(given)):
+                yield state("c2pa", "camera", f"{whose} names the camera {camera}", strength, {"model": camera})
+        if changes and relation != "componentOf" and relation != "inputTo":
+            text = f"{whose}, of {maker}, says: {', '.join(changes)}"
+            yield state("c2pa", "edited", text, strength, {"changes": ", ".join(changes)})
+
+
+def _typed(uri: str, action: str, agent: str, whose: str, relation: str, strength: Strength) -> Statement:
+    """A digital source type at an action, or at an ingredient's."""
+    says, text = vocabulary.source_type(uri)
+    if says == "ai-made" and not action.startswith(("c2pa.created", "c2pa.opened", "c2pa.converted", "stds.", "cawg.", "c2pa.metadata")):
+        says, text = "ai-edited", "a part was made by a trained model"
+    if relation in ("componentOf", "inputTo"):
+        says = _AS_PART.get(says, says)
+    strength = Strength.CONTEXT if says == "software" else strength
+    fields: dict[str, Value | None] = {"source_type": uri, "action": action, "generator": agent, "relation": relation}
+    return state("c2pa", says, f"{whose}, of {agent}, says: {text}", strength, fields)
+
+
+_AS_PART: Mapping[Says, Says] = {"ai-made": "ai-edited", "camera": "source picture", "edited": "software", "synthetic": "software"}
+"""What an ingredient's own statement means for the picture that it became a part of."""
+
+
+def _relation(manifest: Mapping[str, Any], ingredient: Mapping[str, Any], way: str) -> str:
+    """How an ingredient went in: a component that was *opened* is the parent, whatever its label says.
+
+    What stands below a component stays a component of ours.
+    """
+    relation = str(ingredient.get("relationship", ""))
+    if relation == "componentOf" and _opened(manifest, ingredient):
+        relation = "parentOf"
+    return way if way in ("componentOf", "inputTo") else relation
+
+
+def _opened(manifest: Mapping[str, Any], ingredient: Mapping[str, Any]) -> bool:
+    ids = {ingredient.get("instance_id"), ingredient.get("document_id")} - {None, ""}
+    label = str(ingredient.get("label", "\0"))
+    for name, given in _assertions(manifest):
+        for action in (given.get("actions") or ()) if name.startswith("c2pa.actions") else ():
+            if isinstance(action, dict) and action.get("action") == "c2pa.opened":
+                parameters = action.get("parameters") if isinstance(action.get("parameters"), dict) else {}
+                urls = [u.get("url", "") for u in _listed(parameters, "ingredients", "ingredient") if isinstance(u, dict)]
+                if parameters.get("instanceId") in ids or any(str(u).endswith("/" + label) for u in urls):
+                    return True
+    return False
+
+
+def _listed(parameters: Mapping[str, Any], *names: str) -> list[Any]:
+    values = [parameters[name] for name in names if name in parameters]
+    return [item for value in values for item in (value if isinstance(value, list) else [value])]
+
+
+def _assertions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for assertion in (manifest.get("assertions") or ())[:500]:
+        data = assertion.get("data")
+        if isinstance(data, dict):
+            yield str(assertion.get("label", "")), data
+
+
+def _parameter(action: Mapping[str, Any], name: str) -> Any:
+    parameters = action.get("parameters")
+    return parameters.get(name) if isinstance(parameters, dict) else None
+
+
+def _type_in(given: Mapping[str, Any]) -> str | None:
+    """IPTC's property in a metadata assertion, under whatever prefix."""
+    for key, value in given.items():
+        if key.rpartition(":")[2].lower() == "digitalsourcetype":
+            value = value.get("@id") if isinstance(value, dict) else value
+            return value if isinstance(value, str) else None
+    return None
+
+
+def _camera(given: Mapping[str, Any]) -> str:
+    make, model = (next((v for k, v in given.items() if k.lower() == f"tiff:{name}"), "") for name in ("make", "model"))
+    return clean(f"{make} {model}", 60) if isinstance(model, str) and model else ""
+
+
+def _training(given: Mapping[str, Any], strength: Strength) -> Statement:
+    entries = given.get("entries")
+    listed = entries.items() if isinstance(entries, dict) else ()
+    uses = {str(k).rpartition(".")[2]: str(v.get("use", "")) for k, v in listed if isinstance(v, dict)}
+    text = ", ".join(f"{name}: {use}" for name, use in uses.items())
+    return state("c2pa", "training", f"on its use for training it says: {clean(text, 150) or 'nothing that is known here'}", min(strength, Strength.CONTEXT), {"entries": text})
+
+
+def _maker(manifest: Mapping[str, Any]) -> str:
+    """The program that made the claim."""
+    infos = manifest.get("claim_generator_info")
+    for info in infos if isinstance(infos, list) else ():
+        if isinstance(info, dict) and info.get("name"):
+            return clean(f"{info['name']} {info.get('version', '')}", 60)
+    name = manifest.get("claim_generator")
+    return clean(name.split(" ")[0].replace("_", " ").replace("/", " "), 60) if isinstance(name, str) and name else "a program that does not say its name"
+
+
+def _agent(agent: Any) -> str:
+    if isinstance(agent, dict):
+        agent = agent.get("name")
+    return clean(agent, 60) if isinstance(agent, str) else ""
+
+
+def _signer(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    info = manifest.get("signature_info")
+    if isinstance(info, dict):
+        for name, key in (("signer", "issuer"), ("certificate", "common_name"), ("signed", "time")):
+            if isinstance(info.get(key), str):
+                yield name, clean(info[key], 80)

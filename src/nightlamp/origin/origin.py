@@ -1,0 +1,190 @@
+"""``origin_of``: a file's bytes → what it says of its origin. Each kind of evidence is gathered by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from nightlamp.media import HEAD, Limits, sniff
+from nightlamp.origin import c2pa, metadata, novelai, thumbnail, xmp
+from nightlamp.origin.containers import pieces_of
+from nightlamp.origin.generators import generated_by
+from nightlamp.origin.generators.generated import mapping, parsed
+from nightlamp.origin.pieces import Pieces
+from nightlamp.origin.rules import assess
+from nightlamp.origin.statements import state
+from nightlamp.origin.stealth import TooLarge, hidden_text
+from nightlamp.origin.trust import NOBODY, TrustList
+from nightlamp.values import Assessment, Channel, Statement, Strength, Unchecked
+
+_OTHER_CONTAINERS = frozenset({"application/pdf", "image/svg+xml"})
+
+
+def origin_of(
+    data: bytes | memoryview,
+    limits: Limits | None = None,
+    *,
+    trust: TrustList = NOBODY,
+    received: datetime | None = None,
+    pdq: bytes | None = None,
+    thumbnails: bool = True,
+) -> Assessment:
+    """What a file says of how it was made. Never raises for what the bytes are.
+
+    Args:
+        data: the whole file; larger ones than ``limits.bytes`` are not examined, and the assessment says so.
+        limits: bounds on bytes and pixels; seconds and memory are the calling process's to watch.
+        trust: whose C2PA signatures count.
+        received: when the file arrived, with a time zone, to compare its capture time with.
+        pdq: the picture's PDQ as is, if it is known: sparing a decoding where a thumbnail is compared.
+        thumbnails: compare an embedded thumbnail with the picture, which decodes both.
+    """
+    limits = limits or Limits()
+    view = memoryview(data)
+    if len(view) > limits.bytes:
+        return assess([], [Unchecked("content", "too large")])
+    gathering = _Gathering(view, limits, trust, received, pdq, thumbnails)
+    gathering.gather()
+    return assess(gathering.statements, dict.fromkeys(gathering.unchecked))
+
+
+class _Gathering:
+    def __init__(
+        self,
+        data: memoryview,
+        limits: Limits,
+        trust: TrustList,
+        received: datetime | None,
+        pdq: bytes | None,
+        thumbnails: bool,
+    ) -> None:
+        self.data = data
+        self.limits = limits
+        self.trust = trust
+        self.received = received
+        self.pdq = pdq
+        self.thumbnails = thumbnails
+        self.media_type = sniff(bytes(data[:HEAD]))
+        self.pieces: Pieces = pieces_of(data, self.media_type)
+        self.statements: list[Statement] = []
+        self.unchecked: list[Unchecked] = []
+        self.remote = ""
+
+    def gather(self) -> None:
+        """Each kind of evidence by itself: one that fails costs nothing but itself."""
+        steps: tuple[tuple[str, Callable[[], None]], ...] = (
+            ("exif", self._exif),
+            ("xmp", self._xmp),
+            ("iptc", self._iptc),
+            ("text", self._texts),
+            ("stealth", self._stealth),
+            ("c2pa", self._c2pa),
+        )
+        for name, step in steps:
+            try:
+                step()
+            except MemoryError:
+                self.unchecked.append(Unchecked(name, "out of memory"))
+            except Exception as error:  # noqa: BLE001 (a reader's bug must not hide the other evidence)
+                self.unchecked.append(Unchecked(name, "reader failed", type(error).__name__))
+        self.unchecked[:0] = self.pieces.unchecked
+
+    def _exif(self) -> None:
+        for block in self.pieces.exif[:4]:
+            try:
+                exif = metadata.of_exif(block, self.received)
+            except ValueError:
+                self.unchecked.append(Unchecked("exif", "damaged"))
+                continue
+            self.statements += exif.statements
+            self._generated("exif", exif.texts)
+            if exif.cut:
+                self.unchecked.append(Unchecked("exif", "too large"))
+            if exif.thumbnail is not None and self.thumbnails:
+                differs = thumbnail.compare(exif.thumbnail, self.data, self.pdq, self.limits)
+                self.statements += [differs] if differs else []
+
+    def _xmp(self) -> None:
+        if not self.pieces.xmp:
+            return
+        found, problem = xmp.read(self.pieces.xmp)
+        if problem:
+            self.unchecked.append(Unchecked("xmp", problem))
+        statements, texts, self.remote = metadata.of_xmp(found)
+        self.statements += statements
+        self._generated("xmp", texts)
+
+    def _iptc(self) -> None:
+        for block in self.pieces.iptc[:4]:
+            self.statements += metadata.of_iptc(block)
+
+    def _texts(self) -> None:
+        by_channel: dict[Channel, dict[str, str]] = {}
+        for channel, keyword, text in self.pieces.texts:
+            by_channel.setdefault(channel, {}).setdefault(keyword, text)
+        for channel, texts in by_channel.items():
+            self.statements += metadata.of_tags(channel, texts)
+            self._generated(channel, texts)
+
+    def _stealth(self) -> None:
+        if not self.pieces.lossless:
+            return
+        try:
+            text = hidden_text(self.data, self.media_type)
+        except TooLarge:
+            self.unchecked.append(Unchecked("stealth", "too large"))
+            return
+        if text is None:
+            return
+        whole = mapping(parsed(text))
+        texts = {key: value for key, value in whole.items() if isinstance(value, str)} or {"parameters": text}
+        before = len(self.statements)
+        self._generated("stealth", texts)
+        if len(self.statements) == before:
+            told = "text is hidden in its pixels, in the way of image generators"
+            self.statements.append(state("stealth", "present", told, Strength.CONTEXT))
+
+    def _generated(self, channel: Channel, texts: dict[str, str]) -> None:
+        """What generators wrote into these texts."""
+        found, missed = generated_by(texts)
+        self.unchecked += missed
+        for generated in found:
+            self.statements += generated.statements(channel)
+            if generated.generator == "NovelAI":
+                self._novelai(channel, texts)
+
+    def _novelai(self, channel: Channel, texts: dict[str, str]) -> None:
+        comment = mapping(parsed(texts.get("Comment") or texts.get("UserComment", "")))
+        if isinstance(comment.get("Comment"), str):
+            comment = mapping(parsed(comment["Comment"]))
+        if "signed_hash" in comment and self.pieces.lossless:
+            statements, missed = novelai.signature(comment, self.data, channel)
+            self.statements += statements
+            self.unchecked += missed
+
+    def _c2pa(self) -> None:
+        there = self.pieces.manifest
+        if self.remote and not there:
+            text = "its C2PA manifest is kept elsewhere, and was not fetched"
+            self.statements.append(state("c2pa", "present", text, Strength.CONTEXT))
+            self.unchecked.append(Unchecked("c2pa", "remote", "the manifest is on a server; nothing is fetched"))
+            return
+        if there > c2pa.MANIFEST:
+            self.unchecked.append(Unchecked("c2pa", "too large"))
+            return
+        if not c2pa.installed():
+            seen = "a manifest is in it" if there else "no manifest was seen"
+            self.unchecked.append(Unchecked("c2pa", "not installed", seen))
+            if there:
+                told = "a C2PA manifest is in it, and was not checked"
+                self.statements.append(state("c2pa", "present", told, Strength.CONTEXT))
+            return
+        if not there:
+            return
+        statements, missed = c2pa.of_manifest(self.data, self.media_type, self.trust)
+        self.statements += statements
+        self.unchecked += missed
+        if missed:
+            told = "a C2PA manifest is in it, and could not be read"
+            self.statements.append(state("c2pa", "present", told, Strength.CONTEXT))
