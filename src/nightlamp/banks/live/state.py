@@ -89,8 +89,9 @@ class State:
     def _remove(self, connection: Connection, generation: int, last: int) -> int:
         """Take out what we have and was removed since; what was added and removed since never came in."""
         e = bank_entry.c
-        query = select(e.id).where(e.removed_generation > generation, e.id <= last)
-        numbers = np.array(list(connection.scalars(query)), np.int64)
+        # Numbers are compared here: with them in the query, SQLite would walk the whole table.
+        query = select(e.id).where(e.removed_generation > generation)
+        numbers = np.array([number for number in connection.scalars(query) if number <= last], np.int64)
         if len(numbers):
             for live in self._lives.values():
                 live.remove(numbers)
@@ -100,6 +101,8 @@ class State:
 
     def _flag(self, connection: Connection, generation: int, last: int) -> None:
         e = bank_entry.c
-        query = select(e.id, e.disputed).where(e.flagged_generation > generation, e.id <= last)
+        query = select(e.id, e.disputed).where(e.flagged_generation > generation)
         for number, disputed in connection.execute(query):
+            if number > last:
+                continue
             self.disputed = self.disputed | {number} if disputed else self.disputed - {number}

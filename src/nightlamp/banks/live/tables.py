@@ -114,6 +114,7 @@ bank_entry = Table(
         postgresql_where=_IN_FORCE,
     ),
     Index("ix_bank_entry_source_id", "bank", "source_id"),
+    Index("ix_bank_entry_page", "bank", "id"),
     Index("ix_bank_entry_removed", "removed_generation", sqlite_where=_REMOVED, postgresql_where=_REMOVED),
     Index("ix_bank_entry_flagged", "flagged_generation", sqlite_where=_FLAGGED, postgresql_where=_FLAGGED),
 )

@@ -111,6 +111,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("removed_generation IS NOT NULL"),
         postgresql_where=sa.text("removed_generation IS NOT NULL"),
     )
+    op.create_index("ix_bank_entry_page", "bank_entry", ["bank", "id"], unique=False)
     op.create_index("ix_bank_entry_source_id", "bank_entry", ["bank", "source_id"], unique=False)
     op.create_index(
         "uq_bank_entry_in_force",
