@@ -91,6 +91,26 @@ def test_entries_of_a_signal_that_is_not_installed_are_said_of_every_item(
     assert "not checked: photodna" in accepted.stdout
 
 
+def test_a_policy_of_the_operators_own_gives_the_verdicts(drawn: Path, known: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "nightlamp-policy: 1\nname: mild\nrules:\n"
+        "  - {id: open, when: unchecked.size() > 0, then: review, reason: not all was checked}\n"
+        "  - {id: hit, when: matches.size() > 0, then: review, reason: look at it}\n"
+        "  - {id: rest, when: 'true', then: allow, reason: nothing found}\n"
+    )
+    out = tmp_path / "rows.jsonl"
+
+    own = _scan(drawn / "pictures" / "exact.jpg", "--bank", known, "--policy", policy, "-o", out)
+    shipped = _scan(drawn / "pictures" / "exact.jpg", "--bank", known, "--policy", "us")
+    missing = _scan(drawn / "pictures" / "exact.jpg", "--bank", known, "--policy", tmp_path / "none.yaml")
+
+    (row,) = _rows(out)
+    assert (own.exit_code, row["action"], row["reasons"][0]) == (1, "review", "look at it")
+    assert (shipped.exit_code, shipped.stdout.split()[0]) == (1, "block")
+    assert missing.exit_code == 66
+
+
 def test_rows_of_a_list_that_cannot_be_read_are_said_and_leave_the_scan_open(
     drawn: Path, tmp_path: Path
 ) -> None:

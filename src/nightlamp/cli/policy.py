@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,19 @@ def show(profile: str) -> None:
     from nightlamp.policy import profile_text
 
     click.echo(profile_text(profile), nl=False)
+
+
+def rules_named(name: str) -> tuple[Rules, str]:
+    """A shipped policy by its name, or one from a file, and the SHA-256 of its text.
+
+    Raises:
+        NoInputError: no such file.
+        PolicyError: it cannot be used.
+    """
+    from nightlamp.policy import load, profile_text
+
+    text = profile_text(name) if name in _PROFILES else _text(name)
+    return load(text, where=name), hashlib.sha256(text.encode()).hexdigest()
 
 
 def _rules(file: str | None, named: str, beside: Path) -> Rules:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,9 @@ from nightlamp.cli.options import bank_options, limit_options, limits_of, list_o
 from nightlamp.cli.preparing import preparing
 
 if TYPE_CHECKING:
-    from nightlamp.banks import Catalog
     from nightlamp.cli.progress import Progress
     from nightlamp.examine import Workers
+    from nightlamp.policy import Policy, Rules
     from nightlamp.scan import Format, Manifest, Row, Stream, Totals
     from nightlamp.screening import Screener
 
@@ -37,6 +37,11 @@ _INTERRUPTED = 130
     type=click.IntRange(0, 64),
     metavar="BITS",
     help="Largest PDQ distance that is a match.  [default: 31]",
+)
+@click.option(
+    "--policy",
+    metavar="FILE",
+    help="What a match leads to: a policy file, or default, eu, uk, us.  [default: block]",
 )
 @click.option(
     "--without",
@@ -98,6 +103,7 @@ def scan(paths: tuple[str, ...], **given: Any) -> None:
     from nightlamp.examine import Workers
     from nightlamp.scan import Pipeline, Secrets, Totals, walk
     from nightlamp.scan import scan as run
+    from nightlamp.screening import Screener
 
     _check(paths, given)
     quiet = given["quiet"]
@@ -107,8 +113,9 @@ def scan(paths: tuple[str, ...], **given: Any) -> None:
             opening = beside.submit(open_banks, given)
             stack.enter_context(workers)
             catalogs = opening.result()
-        screener = _screener(given, catalogs)
-        output = _output(paths, given, screener, workers, describe(catalogs))
+        policy, told = _policy(given)
+        screener = Screener(catalogs, policy, {} if given["radius"] is None else {"pdq": given["radius"]})
+        output = _output(paths, given, screener, workers, {"banks": describe(catalogs), "policy": told})
         interruption = stack.enter_context(Interruption())
         progress = stack.enter_context(Progress(bar=False if quiet else None, lines=given["verbose"]))
         progress.expect([] if "-" in paths else paths, follow=given["follow_symlinks"])
@@ -155,16 +162,26 @@ def _check(paths: Sequence[str], given: dict[str, Any]) -> None:
             raise NoInputError("no such file or folder", where=path)
 
 
-def _screener(given: dict[str, Any], catalogs: Sequence[Catalog]) -> Screener:
+def _policy(given: dict[str, Any]) -> tuple[Policy | Rules, dict[str, Any]]:
+    """The policy, and what the record of the scan says of it."""
+    from nightlamp.cli.policy import rules_named
     from nightlamp.policy import Policy
-    from nightlamp.screening import Screener
 
-    radius = {} if given["radius"] is None else {"pdq": given["radius"]}
-    return Screener(catalogs, Policy(without=frozenset(given["without"])), radius)
+    without = frozenset(given["without"])
+    if given["policy"] is None:
+        policy = Policy(without=without)
+        return policy, {**asdict(policy), "without": sorted(without)}
+    rules, digest = rules_named(given["policy"])
+    rules = replace(rules, without=rules.without | without)
+    return rules, {"name": rules.name, "sha256": digest, "without": sorted(rules.without)}
 
 
 def _output(
-    paths: Sequence[str], given: dict[str, Any], screener: Screener, workers: Workers, banks: Any
+    paths: Sequence[str],
+    given: dict[str, Any],
+    screener: Screener,
+    workers: Workers,
+    judged_by: dict[str, Any],
 ) -> Manifest | Stream | None:
     from nightlamp.scan import CSV, JSONL, Manifest, Stream, format_of
 
@@ -183,9 +200,8 @@ def _output(
         "only_findings": given["everything"] is False,
         "limits": asdict(workers.limits),
         "radius": dict(screener.radius),
-        "policy": {**asdict(screener.policy), "without": sorted(screener.policy.without)},
         "signals": sorted(screener.signals),
-        "banks": banks,
+        **judged_by,
     }
     manifest = Manifest(path, form, settings)
     manifest.begin(resume=given["resume"], overwrite=given["overwrite"])
