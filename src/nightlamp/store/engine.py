@@ -192,7 +192,9 @@ def _postgres(url: URL, busy_seconds: float, common: dict[str, Any]) -> Engine:
         "application_name": "nightlamp",
         "options": f"{given} {options}" if isinstance(given, str) else options,
     }
-    return create_engine(url, connect_args=arguments, pool_pre_ping=True, **common)
+    # Whatever the server's default is: a second look must see what was committed since the first.
+    settled = {"isolation_level": "READ COMMITTED", "pool_pre_ping": True}
+    return create_engine(url, connect_args=arguments, **settled, **common)
 
 
 def _hide_values(context: ExceptionContext) -> None:
