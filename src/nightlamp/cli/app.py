@@ -36,6 +36,11 @@ _BAD_DATA = (ListError, PolicyError, SnapshotError, StoreError, AuditError, Vaul
 _COMMANDS = {
     "scan": ("scan", "scan", "Match files, folders and archives against hash lists."),
     "hash": ("hash", "hash_command", "Print every signal of each FILE ('-' is standard input)."),
+    "origin": (
+        "origin",
+        "origin",
+        "Say how each FILE was made, as far as it tells ('-' is standard input): camera, AI, edited.",
+    ),
     "bank": ("bank", "bank", "Look at hash lists."),
     "index": ("index", "index", "Build, describe and query an index of hash lists."),
     "policy": ("policy", "policy", "Check, try and show policies."),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from nightlamp.errors import MediaError
 from nightlamp.media import ARCHIVES, Detail, Limits, decode, sniff
-from nightlamp.values import Examination, Fingerprint, Unchecked
+from nightlamp.origin import Asked, assess, origin_of
+from nightlamp.values import AS_IS, Assessment, Examination, Fingerprint, Unchecked
 
 if TYPE_CHECKING:
     from nightlamp.signals import Signal
@@ -31,11 +32,19 @@ class Shape:
     frames: int = 0
 
 
-Step = Shape | Fingerprint | Unchecked
+Step = Shape | Fingerprint | Unchecked | Assessment
 
 
-def steps(file: BinaryIO, signals: Mapping[str, Signal], limits: Limits, detail: Detail) -> Iterator[Step]:
+def steps(
+    file: BinaryIO,
+    signals: Mapping[str, Signal],
+    limits: Limits,
+    detail: Detail,
+    origin: Asked | None = None,
+) -> Iterator[Step]:
     """Examine ``file`` (positioned at its start), saying what is learnt as soon as it is known.
+
+    With ``origin`` the last step is its ``Assessment``.
 
     Never raises for what the bytes are: that is an ``Unchecked`` step. ``MemoryError`` is one too.
     """
@@ -44,6 +53,7 @@ def steps(file: BinaryIO, signals: Mapping[str, Signal], limits: Limits, detail:
     decodable = media_type.startswith(("image/", "video/"))
     digests = {name: signal.of_bytes() for name, signal in signals.items() if signal.of_bytes}
     size, kept = 0, bytearray()
+    pdq: bytes | None = None
     piece = head
     while piece:
         size += len(piece)
@@ -64,11 +74,23 @@ def steps(file: BinaryIO, signals: Mapping[str, Signal], limits: Limits, detail:
                 raise MediaError("no decoder" if media_type else "unknown type", media_type)
             if size > limits.bytes:
                 raise MediaError("too large", f"{size:,} bytes, the limit is {limits.bytes:,}")
-            yield from _look(memoryview(kept), visual, limits, detail)
+            for step in _look(memoryview(kept), visual, limits, detail):
+                if isinstance(step, Fingerprint) and step.signal == "pdq" and not pdq:
+                    pdq = step.value if step.view == AS_IS and (step.quality or 0) >= 50 else None
+                yield step
         except MediaError as error:
             yield from _none_seen(visual, error)
         except MemoryError:
             yield from _none_seen(visual, MediaError("out of memory"))
+    if origin is not None:
+        yield _origin(memoryview(kept), size, limits, origin, pdq)
+
+
+def _origin(data: memoryview, size: int, limits: Limits, origin: Asked, pdq: bytes | None) -> Assessment:
+    """What the whole of a picture or video says of its origin; of anything else, that it was not examined."""
+    if len(data) != size or not size:
+        return assess([], [Unchecked("content", "too large" if size > limits.bytes else "no reader")])
+    return origin_of(data, limits, trust=origin.trust, pdq=pdq)
 
 
 def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail) -> Iterator[Step]:
@@ -142,6 +164,7 @@ class Tally:
         self.shape = Shape("", 0)
         self.fingerprints: list[Fingerprint] = []
         self.unchecked: list[Unchecked] = []
+        self.origin: Assessment | None = None
 
     def add(self, step: Step) -> None:
         """Take the next step."""
@@ -149,6 +172,8 @@ class Tally:
             self.shape = step
         elif isinstance(step, Fingerprint):
             self.fingerprints.append(step)
+        elif isinstance(step, Assessment):
+            self.origin = step
         else:
             self.unchecked.append(step)
 
@@ -163,14 +188,19 @@ class Tally:
             shape.frames,
             tuple(self.fingerprints),
             tuple(self.unchecked),
+            self.origin,
         )
 
 
 def examine(
-    file: BinaryIO, signals: Mapping[str, Signal], limits: Limits | None = None, detail: Detail = "fast"
+    file: BinaryIO,
+    signals: Mapping[str, Signal],
+    limits: Limits | None = None,
+    detail: Detail = "fast",
+    origin: Asked | None = None,
 ) -> Examination:
     """Examine ``file`` here, in this process: only for bytes that you trust. See ``Workers`` for others."""
     tally = Tally()
-    for step in steps(file, signals, limits or Limits(), detail):
+    for step in steps(file, signals, limits or Limits(), detail, origin):
         tally.add(step)
     return tally.result()

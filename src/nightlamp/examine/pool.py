@@ -27,6 +27,7 @@ from nightlamp.errors import ArchiveError, MediaCode, MediaError, NightlampError
 from nightlamp.examine import wire
 from nightlamp.examine.examination import Tally
 from nightlamp.media import Detail, Limits, Member
+from nightlamp.origin import Asked
 from nightlamp.values import Examination, Unchecked
 
 Source = Path | bytes | bytearray | memoryview
@@ -62,24 +63,30 @@ class Workers:
         count: worker processes; by default one a core.
         limits: bounds on each item.
         detail: ``"fast"`` decodes large JPEGs at a reduced scale, ``"full"`` never does.
+        origin: what to ask about how an item was made; None: nothing, and it costs nothing.
 
     Raises:
         NightlampError: on entering, if no worker can be started.
     """
 
     def __init__(
-        self, count: int | None = None, limits: Limits | None = None, detail: Detail = "fast"
+        self,
+        count: int | None = None,
+        limits: Limits | None = None,
+        detail: Detail = "fast",
+        origin: Asked | None = None,
     ) -> None:
         self.count = count or os.cpu_count() or 1
         self.limits = limits or Limits()
         self.detail: Detail = detail
+        self.origin = origin
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._idle_unpackers: list[_Process] = []
 
     def __enter__(self) -> Workers:
         # The first alone: after an install it compiles the kernels, and the others find them compiled.
-        first = _Process("examine", self.limits, self.detail)
+        first = _Process("examine", self.limits, self.detail, self.origin)
         for number in range(self.count):
             thread = threading.Thread(
                 target=self._serve,
@@ -152,7 +159,7 @@ class Workers:
                 continue
             tally = Tally()
             try:
-                process = process or _Process("examine", self.limits, self.detail)
+                process = process or _Process("examine", self.limits, self.detail, self.origin)
                 self._examine(process, job.source, tally)
             except MediaError as error:
                 tally.add(Unchecked("content", error.code, error.detail))
@@ -186,7 +193,7 @@ class _Process:
         NightlampError: it did not come up.
     """
 
-    def __init__(self, mode: str, limits: Limits, detail: Detail) -> None:
+    def __init__(self, mode: str, limits: Limits, detail: Detail, origin: Asked | None = None) -> None:
         self.socket, theirs = socket.socketpair()
         environment = {k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith("NUMBA_")}
         # One item, one core: libraries that start threads of their own would only fight over it.
@@ -202,7 +209,8 @@ class _Process:
                 env=environment,
             )
         try:
-            wire.send(self.socket, {"limits": asdict(limits), "detail": detail})
+            settings = {"limits": asdict(limits), "detail": detail, "origin": wire.pack_asked(origin)}
+            wire.send(self.socket, settings)
             match self.answer(_START_SECONDS):
                 case ["ready", list(visual)]:
                     self.visual = [str(name) for name in visual]

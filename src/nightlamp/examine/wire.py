@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from dataclasses import asdict
 from typing import Any
 
 from nightlamp.examine.examination import Shape, Step
-from nightlamp.values import Fingerprint, Unchecked
+from nightlamp.origin import Asked, TrustList, from_json, to_json
+from nightlamp.values import Assessment, Fingerprint, Unchecked
 
 _LENGTH = struct.Struct("<I")
 _MOST = 64 << 20
@@ -87,8 +89,10 @@ def receive_bytes(of: socket.socket, length: int) -> bytearray:
     return data
 
 
-def pack_step(step: Step) -> list[Any]:
-    """A step as JSON."""
+def pack_step(step: Step, *, reveal: bool = False) -> list[Any]:
+    """A step as JSON; of what an assessment has sealed, nothing without ``reveal``."""
+    if isinstance(step, Assessment):
+        return ["o", to_json(step, reveal=reveal)]
     if isinstance(step, Fingerprint):
         return ["f", step.signal, step.value.hex(), step.view, step.frame, step.quality]
     if isinstance(step, Unchecked):
@@ -112,4 +116,23 @@ def unpack_step(packed: Any) -> Step:
             return Unchecked(what, why, detail)
         case ["s", str(media_type), int(size), int(width), int(height), int(frames)]:
             return Shape(media_type, size, width, height, frames)
+        case ["o", dict(assessment)]:
+            try:
+                return from_json(assessment)
+            except ValueError as error:
+                raise Closed from error
     raise Closed
+
+
+def pack_asked(origin: Asked | None) -> dict[str, Any] | None:
+    """What is asked about the origin, as JSON."""
+    return None if origin is None else asdict(origin)
+
+
+def unpack_asked(packed: Any) -> Asked | None:
+    """The same, back."""
+    if packed is None:
+        return None
+    trust = packed["trust"]
+    trusted = TrustList(trust["anchors"], trust["allowed"], tuple(trust["purposes"]))
+    return Asked(trusted, packed["reveal"])

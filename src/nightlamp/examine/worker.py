@@ -21,6 +21,7 @@ from nightlamp.errors import ArchiveError
 from nightlamp.examine import wire
 from nightlamp.examine.examination import Shape, examine, steps
 from nightlamp.media import Limits
+from nightlamp.origin import Asked, prepare
 from nightlamp.signals import installed
 
 _TOGETHER = 8
@@ -33,8 +34,9 @@ def main() -> None:
     pool = socket.socket(fileno=int(sys.argv[1]))
     settings = wire.receive(pool)
     limits = Limits(**{f.name: settings["limits"][f.name] for f in fields(Limits)})
+    origin = wire.unpack_asked(settings["origin"])
     if sys.argv[2] == "examine":
-        warm_up()
+        warm_up(origin)
     confine(limits)
     wire.send(pool, ["ready", [signal.name for signal in installed().values() if signal.of_frame]])
     while True:
@@ -47,14 +49,14 @@ def main() -> None:
                 file = os.fdopen(fd, "rb")
             with file:
                 if sys.argv[2] == "examine":
-                    _examine(pool, file, limits, settings["detail"])
+                    _examine(pool, file, limits, settings["detail"], origin)
                 else:
                     _unpack(pool, file, limits, request["media_type"])
         except wire.Closed:
             return
 
 
-def warm_up() -> None:
+def warm_up(origin: Asked | None) -> None:
     """Load or compile every kernel, before the limits hold."""
     from PIL import Image
 
@@ -63,7 +65,9 @@ def warm_up() -> None:
         drawn = io.BytesIO()
         picture.convert(mode).save(drawn, kind)
         drawn.seek(0)
-        examine(drawn, installed())
+        examine(drawn, installed(), origin=origin)
+    if origin is not None:
+        prepare(origin.trust)
 
 
 def confine(limits: Limits) -> None:
@@ -96,14 +100,16 @@ def _alarm(seconds: float) -> None:
     unix_signal.setitimer(unix_signal.ITIMER_REAL, seconds)
 
 
-def _examine(pool: socket.socket, file: BinaryIO, limits: Limits, detail: Any) -> None:
+def _examine(
+    pool: socket.socket, file: BinaryIO, limits: Limits, detail: Any, origin: Asked | None
+) -> None:
     _alarm(limits.seconds)
     waiting: list[Any] = []
-    for step in steps(file, installed(), limits, detail):
+    for step in steps(file, installed(), limits, detail, origin):
         if isinstance(step, Shape) or len(waiting) >= _TOGETHER:
             wire.send(pool, waiting)
             waiting = []
-        waiting.append(wire.pack_step(step))
+        waiting.append(wire.pack_step(step, reveal=origin is not None and origin.reveal))
     _alarm(0)
     wire.send(pool, [*waiting, ["end"]])
 

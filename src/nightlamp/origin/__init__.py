@@ -5,9 +5,9 @@ this can be stripped, and most of it can be forged. Pure: no file, no clock, no 
 Must never raise for what the bytes are, and never show a prompt, serial, name or position by itself.
 """
 
-from nightlamp.origin.origin import origin_of
+from nightlamp.origin.asked import NOBODY, Asked, TrustList
+from nightlamp.origin.origin import origin_of, prepare
 from nightlamp.origin.plain import from_json, to_json
 from nightlamp.origin.rules import RULES, assess
-from nightlamp.origin.trust import NOBODY, TrustList
 
-__all__ = ["NOBODY", "RULES", "TrustList", "assess", "from_json", "origin_of", "to_json"]
+__all__ = ["NOBODY", "RULES", "Asked", "TrustList", "assess", "from_json", "origin_of", "prepare", "to_json"]

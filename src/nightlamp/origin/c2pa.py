@@ -18,7 +18,7 @@ from typing import Any
 
 from nightlamp.origin import vocabulary
 from nightlamp.origin.statements import clean, sealed, state
-from nightlamp.origin.trust import TrustList
+from nightlamp.origin.asked import TrustList
 from nightlamp.values import Says, Statement, Strength, Unchecked, Value
 
 MANIFEST = 64 << 20
@@ -49,7 +49,12 @@ class _Found:
     @property
     def content(self) -> bool:
         """The content is not the one that was signed."""
-        return any(_CONTENT.search(code) for code in self.bad)
+        return any(_CONTENT.search(code) for code in self.bad) and not self.loose
+
+    @property
+    def loose(self) -> bool:
+        """The hash of the content holds, but leaves out bytes that it should not (old camera apps' do)."""
+        return "assertion.dataHash.mismatch" in self.bad and "assertion.dataHash.match" in self.good
 
     @property
     def tampered(self) -> bool:
@@ -91,7 +96,7 @@ def _read(data: memoryview, media_type: str, trust: TrustList) -> dict[str, Any]
     import c2pa
 
     try:
-        reader = c2pa.Reader(_FORMATS.get(media_type, media_type), io.BytesIO(data), context=_context(trust))
+        reader = c2pa.Reader(_FORMATS.get(media_type, media_type), io.BytesIO(data), context=context(trust))
     except c2pa.C2paError as error:
         # The messages may quote the file: only their kind is passed on.
         kind = str(error).partition(":")[0]
@@ -111,7 +116,8 @@ _FORMATS = {"image/x-canon-cr3": "image/heic"}
 
 
 @lru_cache(maxsize=4)
-def _context(trust: TrustList) -> Any:
+def context(trust: TrustList) -> Any:
+    """The library, set up to fetch nothing and to trust nobody else."""
     import c2pa
 
     settings: dict[str, Any] = {
@@ -185,6 +191,8 @@ class _Store:
             return
         if found.strength == Strength.DECLARED:
             text = "it has a C2PA manifest whose signature cannot be relied on"
+            if found.loose:
+                text += ": it holds, but leaves out parts of the file that are not the manifest's own"
             yield state("c2pa", "present", text, Strength.CONTEXT, {**fields, "codes": ", ".join(sorted(found.bad))})
             return
         signer = dict(_signer(manifest)).get("signer") or "somebody"
@@ -348,6 +356,6 @@ def _agent(agent: Any) -> str:
 def _signer(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     info = manifest.get("signature_info")
     if isinstance(info, dict):
-        for name, key in (("signer", "issuer"), ("certificate", "common_name"), ("signed", "time")):
+        for name, key in (("signer", "issuer"), ("signed", "time")):
             if isinstance(info.get(key), str):
                 yield name, clean(info[key], 80)

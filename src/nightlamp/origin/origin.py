@@ -15,7 +15,7 @@ from nightlamp.origin.pieces import Pieces
 from nightlamp.origin.rules import assess
 from nightlamp.origin.statements import state
 from nightlamp.origin.stealth import TooLarge, hidden_text
-from nightlamp.origin.trust import NOBODY, TrustList
+from nightlamp.origin.asked import NOBODY, TrustList
 from nightlamp.values import Assessment, Channel, Statement, Strength, Unchecked
 
 _OTHER_CONTAINERS = frozenset({"application/pdf", "image/svg+xml"})
@@ -47,6 +47,12 @@ def origin_of(
     gathering = _Gathering(view, limits, trust, received, pdq, thumbnails)
     gathering.gather()
     return assess(gathering.statements, dict.fromkeys(gathering.unchecked))
+
+
+def prepare(trust: TrustList = NOBODY) -> None:
+    """Load what ``origin_of`` may need, while memory is not bounded yet."""
+    if c2pa.installed():
+        c2pa.context(trust)
 
 
 class _Gathering:
@@ -165,7 +171,10 @@ class _Gathering:
 
     def _c2pa(self) -> None:
         there = self.pieces.manifest
-        if self.remote and not there:
+        if self.remote.startswith("self#") and not there:
+            text = "its XMP names a C2PA manifest within it that is not there: it was removed"
+            self.statements.append(state("xmp", "edited", text, fields={"manifest": "removed"}))
+        elif self.remote and not there:
             text = "its C2PA manifest is kept elsewhere, and was not fetched"
             self.statements.append(state("c2pa", "present", text, Strength.CONTEXT))
             self.unchecked.append(Unchecked("c2pa", "remote", "the manifest is on a server; nothing is fetched"))

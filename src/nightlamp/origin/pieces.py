@@ -61,7 +61,9 @@ class Pieces:
             self.text(where, keyword, unpacked, encoding)
 
     def packet(self, raw: bytes | memoryview) -> None:
-        """Take a packet of XMP."""
+        """Take a packet of XMP; some writers put JPEG's prefix before it."""
+        if bytes(raw[:29]) == b"http://ns.adobe.com/xap/1.0/\0":
+            raw = raw[29:]
         if sum(map(len, self.xmp)) + len(raw) > XMP:
             self.missed("xmp", "too large")
         else:

@@ -93,7 +93,7 @@ _PHRASES = {
     Strength.SIGNED: "signed, by a signer who is not on the trust list",
     Strength.TRUSTED: "signed, by a signer on the trust list",
 }
-_SOURCE = " It was made from another picture, which may show a real person."
+_SOURCE = " Another picture went into it, which may show a real person."
 
 
 def assess(statements: Iterable[Statement], unchecked: Iterable[Unchecked] = ()) -> Assessment:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from nightlamp.values import Examination, Match, Unchecked
+from nightlamp.values import Assessment, Examination, Match, Strength, Unchecked
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Statement:
     """One thing that the content says of how it was made.
 
     Args:
-        says: e.g. ``"ai"``, ``"camera"``, ``"edited"``.
-        evidence: how it was learnt, e.g. ``"c2pa"``, ``"exif"``, ``"watermark"``.
-        forgeable: anybody could have written it.
+        says: one of ``nightlamp.values.Says``, e.g. ``"ai-made"``, ``"camera"``, ``"edited"``.
+        evidence: where it stands: one of ``nightlamp.values.Channel``, e.g. ``"c2pa"``, ``"exif"``.
+        forgeable: anybody could have written it: no signature holds for it.
     """
 
     says: str
@@ -100,7 +100,7 @@ class Facts:
         """What an examination and the banks give; ``unchecked`` is what the banks could not check."""
         e = examination
         item = Item(e.media_type, e.size, e.width, e.height, e.frames)
-        return Facts(matches, (*e.unchecked, *unchecked), item)
+        return Facts(matches, (*e.unchecked, *unchecked), item, _origin(e.origin))
 
     @property
     def hits(self) -> list[Match]:
@@ -111,3 +111,11 @@ class Facts:
     def known_by(self) -> list[str]:
         """The benign banks that hold an equal digest of the item, by name."""
         return sorted({m.bank.name for m in self.matches if m.bank.benign and m.distance == 0})
+
+
+def _origin(found: Assessment | None) -> Origin:
+    """An assessment as a policy sees it."""
+    if found is None:
+        return Origin()
+    said = tuple(Statement(s.says, s.source, s.strength < Strength.SIGNED) for s in found.statements)
+    return Origin(found.outcome, said)

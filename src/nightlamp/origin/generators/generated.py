@@ -65,7 +65,7 @@ class Generated:
             "seed": self.seed,
             "steps": self.steps,
             "sampler": self.sampler,
-            "strength": self.strength,
+            "denoising": self.strength,
             "loras": ", ".join(clean(name, 60) for name in self.loras[:20]) or None,
             "prompt": self.prompt,
             "negative_prompt": self.negative,
@@ -83,7 +83,7 @@ class Generated:
                 {
                     "generator": self.generator,
                     "mode": self.mode if self.mode in _FROM_A_PICTURE else "guided",
-                    "strength": self.strength,
+                    "denoising": self.strength,
                     "names": sealed("\n".join(self.sources)),
                 },
             )

@@ -1,4 +1,4 @@
-"""Whose signatures count: the operator's own list, since a library's "valid" only means "unbroken"."""
+"""What may be asked: whose signatures count, and whether what is sealed may leave the worker."""
 
 from __future__ import annotations
 
@@ -25,3 +25,16 @@ class TrustList:
 
 
 NOBODY = TrustList()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """That the origin is asked for, and how.
+
+    Args:
+        trust: whose C2PA signatures count. A library's "valid" only means "unbroken".
+        reveal: prompts, serials and names come along, sealed; otherwise only that they are there.
+    """
+
+    trust: TrustList = NOBODY
+    reveal: bool = False

@@ -1,0 +1,112 @@
+"""``nightlamp origin``: what a file says of how it was made."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nightlamp.cli.messages import NoInputError, safe, table
+from nightlamp.cli.options import limit_options, limits_of
+from nightlamp.cli.preparing import preparing
+
+if TYPE_CHECKING:
+    from nightlamp.media import Detail
+    from nightlamp.values import Assessment, Examination
+
+
+@click.command("origin")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file, on one line each.")
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path),
+    metavar="PEM",
+    help="Certificates of authorities whose C2PA signatures count. By default nobody's do.",
+)
+@click.option(
+    "--reveal",
+    is_flag=True,
+    help="Print prompts, serial numbers and file names too. They may be as bad as the picture.",
+)
+@limit_options
+def origin(
+    files: tuple[str, ...], as_json: bool, trust: Path | None, reveal: bool, detail: Detail, **limits: Any
+) -> None:
+    """Say how each FILE was made, as far as it tells ('-' is standard input): camera, AI, edited.
+
+    It reads C2PA manifests, EXIF, XMP, IPTC, and what image generators write into their files, and says how each
+    statement could be forged. What a file does not say is "unknown", never "real". Nothing is fetched. The exit
+    status is 2 if some evidence could not be checked. See docs/origin.md.
+
+    \b
+    nightlamp origin picture.png
+    nightlamp origin --json --trust authorities.pem *.jpg | jq -r '[.path, .outcome] | @tsv'
+    """
+    from nightlamp.examine import Workers
+    from nightlamp.origin import Asked, TrustList
+    from nightlamp.scan import path_text
+
+    asked = Asked(TrustList(_text(trust)) if trust else TrustList(), reveal)
+    unchecked = False
+    with preparing(), Workers(1, limits_of(limits), detail, asked) as workers:
+        for number, name in enumerate(files):
+            source = sys.stdin.buffer.read() if name == "-" else Path(name)
+            examination = workers.examine(source).result()
+            found = examination.origin
+            unchecked = unchecked or found is None or bool(found.unchecked)
+            if as_json:
+                click.echo(json.dumps(_as_json(path_text(name), examination, reveal), ensure_ascii=True))
+                continue
+            if number:
+                click.echo()
+            click.echo(path_text(name))
+            if found is None:
+                for missing in examination.unchecked:
+                    click.echo(safe(f"  {missing}"))
+            else:
+                _show(found, reveal)
+    if unchecked:
+        raise click.exceptions.Exit(2)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoInputError("the certificates cannot be read", where=str(path)) from error
+
+
+def _as_json(path: str, examination: Examination, reveal: bool) -> dict[str, Any]:
+    from nightlamp.origin import to_json
+
+    head = {"path": path, "media_type": examination.media_type, "size": examination.size}
+    if examination.origin is None:
+        return head | {"outcome": None, "unchecked": [_note(u) for u in examination.unchecked]}
+    return head | to_json(examination.origin, reveal=reveal)
+
+
+def _note(unchecked: Any) -> dict[str, str]:
+    return {"what": unchecked.what, "why": unchecked.why, "detail": unchecked.detail}
+
+
+def _show(found: Assessment, reveal: bool) -> None:
+    click.echo(safe(f"  {found.sentence}"))
+    table(
+        [(f"  {s.says}", s.source, s.strength.name.lower(), s.text) for s in found.statements],
+        ("  says", "where", "strength", "text") if found.statements else (),
+    )
+    if reveal:
+        from nightlamp.values import Sealed
+
+        for statement in found.statements:
+            for name, value in statement.fields:
+                if isinstance(value, Sealed):
+                    click.echo(safe(f"  {name}: {value.reveal()}"))
+    for way in dict.fromkeys((s.source, s.forgeable) for s in found.statements):
+        click.echo(safe(f"  {way[0]}: {way[1]}"))
+    for missing in found.unchecked:
+        click.echo(safe(f"  {missing}"))
