@@ -123,13 +123,13 @@ def lite(sqlite_url: str, tmp_path: Path, examiner: Examiner) -> Iterator[Node]:
     engine.dispose()
 
 
-def picture(seed: int = 0, format: str = "PNG", size: int = 96) -> bytes:
+def picture(seed: int = 0, kind: str = "PNG", size: int = 96) -> bytes:
     """A small picture with enough detail for PDQ."""
     import numpy as np
 
     rough = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
     out = io.BytesIO()
-    Image.fromarray(rough).resize((size, size), Image.Resampling.BICUBIC).save(out, format)
+    Image.fromarray(rough).resize((size, size), Image.Resampling.BICUBIC).save(out, kind)
     return out.getvalue()
 
 

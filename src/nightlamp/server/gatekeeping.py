@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from nightlamp.access import Refused, Secret
 from nightlamp.intake.submission import new_id
 from nightlamp.server.logs import failure, logger
@@ -59,6 +61,8 @@ class RequestLog:
 
         try:
             await self._app(scope, receive, answer)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered; the log line says status 0
         except Exception as error:  # noqa: BLE001 (the last door: a bug becomes a problem, and is logged)
             scope["nightlamp.error"] = error
             if not status:
@@ -72,7 +76,7 @@ class RequestLog:
         self._node.metrics.requests.labels(scope["method"][:10], route, str(status)).observe(seconds)
         principal, error = scope.get("nightlamp.principal"), scope.get("nightlamp.error")
         told = failure(error) if error is not None else {}
-        log = logger().error if status >= 500 or (error is not None and not status) else logger().info
+        log = logger().error if status >= 500 or error is not None else logger().info
         log(
             "request",
             request_id=identity,

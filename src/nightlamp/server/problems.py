@@ -7,6 +7,7 @@ the service looks the same.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,7 @@ TYPES: Mapping[str, tuple[int, str]] = {
     "unavailable": (503, "A part of the service does not work now; nothing was done"),
     "undecided": (503, "Nobody knows yet whether it was done"),
 }
+_NAME = re.compile(r"[A-Za-z_-]{1,30}")  # a field's; a hash value is longer, or has digits
 _OF_STATUS = {400: "malformed", 401: "unauthorized", 403: "forbidden", 404: "not-found"}
 _OF_STATUS |= {405: "method-not-allowed", 413: "too-large", 415: "unsupported", 422: "invalid"}
 _OF_INTAKE: Mapping[IntakeCode, str] = {
@@ -173,5 +175,6 @@ def _later(kind: str) -> dict[str, str]:
 
 
 def _plain(error: Mapping[str, Any]) -> dict[str, Any]:
-    """Where and what, without the value that was given."""
-    return {"where": [str(part)[:100] for part in error["loc"]], "what": error["msg"]}
+    """Where and what, without the value that was given, and without names that are none of ours."""
+    where = [part if isinstance(part, int) or _NAME.fullmatch(part) else "…" for part in error["loc"]]
+    return {"where": where, "what": error["msg"]}

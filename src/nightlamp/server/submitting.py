@@ -76,6 +76,8 @@ async def submit_item(request: Request, node: Asked, principal: Submitter, name:
     is durable when the answer comes.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Problem("unsupported", "send the bytes as they are", where="Content-Encoding")
     if media_type == "application/json":
         item = _parsed(shapes.UrlItem, await request.body())
         submission = _submission(principal, item, name or "", url=item.url)
