@@ -271,3 +271,30 @@ def test_an_export_is_a_list_that_can_be_imported(
             for b in (bank, other)
         ]
     assert kept[0] == kept[1]
+
+
+def test_an_import_that_breaks_off_is_completed_by_importing_again(
+    engine: Engine, bank: StoredBank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightlamp.banks.live.lists.PIECE", 3)
+    path = tmp_path / "list.csv"
+    path.write_text("md5\n" + "".join(f"{value_of('md5', n).hex()}\n" for n in range(8)))
+    pieces = [0]
+
+    def failing(*given: object, **named: object) -> object:
+        pieces[0] += 1
+        if pieces[0] == 2:
+            raise OSError("the power went")
+        return add_entries(*given, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr("nightlamp.banks.live.lists.add_entries", failing)
+        with pytest.raises(OSError, match="power"):
+            import_list(engine, bank.id, path, actor="test")
+    with reading(engine) as connection:
+        assert count_entries(connection, bank.id) == {"md5": 3}
+    again = import_list(engine, bank.id, path, actor="test")
+    assert (again.added, again.known) == (5, 3)
+    with reading(engine) as connection:
+        lists = connection.execute(select(bank_list.c.finished_at).order_by(bank_list.c.id)).scalars().all()
+    assert [done is None for done in lists] == [True, False]

@@ -69,6 +69,13 @@ class Page:
             Pool.join(parts),
         )
 
+    def knows(self, numbers: np.ndarray) -> bool:
+        """Whether all of these entries are here."""
+        if not len(self.numbers):
+            return not len(numbers)
+        at = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
+        return bool((self.numbers[at] == numbers).all())
+
     def arrays(self) -> dict[str, np.ndarray]:
         """What a snapshot must hold, besides ``categories``."""
         columns = {"numbers": self.numbers, "banks": self.banks, "codes": self.codes}

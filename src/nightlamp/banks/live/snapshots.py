@@ -96,10 +96,11 @@ class SnapshotFolder:
                 (str(signal), str(why)): snapshot.arrays[f"unsearchable/{at}"]
                 for at, (signal, why) in enumerate(meta["unsearchable"])
             }
-            if not trusted:
-                for numbers in [*(b.numbers for b in bases.values()), *unsearchable.values()]:
-                    if not np.isin(numbers, page.numbers).all():
-                        raise ValueError
+            if not trusted and not all(
+                page.knows(numbers)
+                for numbers in [*(b.numbers for b in bases.values()), *unsearchable.values()]
+            ):
+                raise ValueError
             disputed = frozenset(snapshot.arrays["disputed"].tolist())
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             raise SnapshotError("its parts do not fit", where=str(found.path)) from None
