@@ -27,7 +27,8 @@ _MANIFESTS = 64
 _LABEL = re.compile(r"/c2pa/([^/]+)")
 _CONTENT = re.compile(r"(dataHash|bmffHash|boxesHash|collectionHash|hash\.data|dataHashes)\.\w*mismatch|dataHash\.malformed")
 _HARMLESS = re.compile(
-    r"signingCredential\.untrusted|signingCredential\.ocsp\.|timeStamp\.|timeOfSigning|^ingredient\.|cawg\."
+    r"signingCredential\.untrusted|signingCredential\.ocsp\.(skipped|inaccessible|unknown)|^timeStamp\.|^timeOfSigning"
+    r"|^ingredient\.unknownProvenance|^cawg\."
 )
 _TAMPERED = re.compile(
     r"claimSignature\.|hashedURI\.|assertion\.(missing|undeclared|outsideManifest|notRedacted|cbor|json)|^claim\.|mismatch|malformed"

@@ -130,7 +130,9 @@ def _addition(rule: Rule, statements: tuple[Statement, ...], unchecked: tuple[Un
     if "source picture" in said:
         more += _SOURCE
     if rule.outcome == "unknown":
-        if "camera" in said or "signed capture" in said:
+        if "signed capture" in said:
+            more += " A signature says that a camera took it, but not one of a signer on the trust list."
+        elif "camera" in said:
             more += " It names a camera, which anybody can write."
         more += " That does not mean that it is real."
         if any(s.strength == Strength.WEAK for s in statements):
