@@ -1,0 +1,108 @@
+"""The client knows every operation of the API, and asks for nothing else."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from nightlamp.client import Client, administration, banks, items
+from nightlamp.client.call import Call, Download, Paged
+from nightlamp.values import Fingerprint
+
+from .conftest import Service
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OF_NOBODY = {("GET", "/v1/health/live"), ("GET", "/v1/openapi.json")}  # for machines that need no client
+CALLS = {
+    "submit": items.submit(b"x"),
+    "submit_url": items.submit_url("https://example.com/"),
+    "submit_batch": items.submit_batch([items.BatchItem(b"x")]),
+    "submit_fingerprints": items.submit_fingerprints([Fingerprint("md5", bytes(16))]),
+    "submit_fingerprint_batch": items.submit_fingerprint_batch([]),
+    "item": items.item("i"),
+    "items": items.items(action="block", state="done", actor="a", platform_id="p"),
+    "verdicts_on": items.verdicts_on("i"),
+    "verdicts": items.verdicts(action="block"),
+    "matches": items.matches(bank="b"),
+    "banks": banks.banks(),
+    "bank": banks.bank(1),
+    "create_bank": banks.create_bank("b"),
+    "change_bank": banks.change_bank(1, enabled=False),
+    "delete_bank": banks.delete_bank(1),
+    "entries": banks.entries(1),
+    "add_entries": banks.add_entries(1, []),
+    "remove_entries": banks.remove_entries(1),
+    "dispute_entries": banks.dispute_entries(1),
+    "import_list": banks.import_list(1, b"x", format="plain", signal="pdq", profile="p", strict=True),
+    "export_bank": banks.export_bank(1),
+    "policies": administration.policies(),
+    "policy": administration.policy(1),
+    "policy in force": administration.policy(),
+    "add_policy": administration.add_policy(""),
+    "lint_policy": administration.lint_policy(""),
+    "try_policy": administration.try_policy(1),
+    "activate_policy": administration.activate_policy(1),
+    "roll_back_policy": administration.roll_back_policy(),
+    "keys": administration.keys(),
+    "create_key": administration.create_key("k", ["submit"]),
+    "revoke_key": administration.revoke_key("k"),
+    "webhooks": administration.webhooks(),
+    "create_webhook": administration.create_webhook("https://example.com/"),
+    "remove_webhook": administration.remove_webhook("w"),
+    "deliveries": administration.deliveries("w", state="dead"),
+    "replay_deliveries": administration.replay_deliveries("w", since=NOW),
+    "audit": administration.audit(after=1),
+    "verify_audit": administration.verify_audit(),
+    "export_audit": administration.export_audit(after=1),
+    "health": administration.health(),
+    "metrics": administration.metrics(),
+}
+
+
+@pytest.fixture(scope="module")
+def operations(service: Service) -> dict[tuple[str, str], set[str]]:
+    """Each operation of the OpenAPI document, with its query parameters."""
+    with Client(service.address, service.key) as client:
+        paths = client.send(Call("GET", "/v1/openapi.json", lambda response: response.json()))["paths"]
+    return {
+        (method.upper(), path): {p["name"] for p in operation.get("parameters", []) if p["in"] == "query"}
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+
+
+def operation(name: str) -> Call:
+    call = CALLS[name]
+    return call.call if isinstance(call, Paged | Download) else call
+
+
+def fits(call: Call, method: str, path: str) -> bool:
+    pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))
+    return call.method == method and re.fullmatch(pattern, call.path) is not None
+
+
+def test_there_is_a_call_for_every_method_of_the_client() -> None:
+    plain = {"close", "send", "each", "download"}
+    methods = {name for name in vars(Client) if not name.startswith("_")} - plain
+    assert methods == {name for name in CALLS if " " not in name}
+
+
+def test_every_operation_has_a_call(operations) -> None:
+    missing = {
+        each
+        for each in operations
+        if each not in OF_NOBODY and not any(fits(operation(name), *each) for name in CALLS)
+    }
+    assert not missing
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_call_is_an_operation_with_parameters_that_it_has(operations, name: str) -> None:
+    call = operation(name)
+    known = [parameters for (method, path), parameters in operations.items() if fits(call, method, path)]
+    assert known
+    assert set(call.query) <= set().union(*known)
+    if isinstance(CALLS[name], Paged):
+        assert "cursor" in known[0]
