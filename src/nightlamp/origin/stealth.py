@@ -103,7 +103,9 @@ def _promising(column: list[bytes], channels: int) -> bool:
 def _idat(data: memoryview) -> list[memoryview]:
     """The packed pixels, chunk by chunk: as many as the first rows can take."""
     at, found = 8, []
-    while at + 12 <= len(data) and len(found) < 4_096:
+    for _ in range(60_000):
+        if at + 12 > len(data) or len(found) >= 4_096:
+            break
         size = int.from_bytes(data[at : at + 4], "big")
         kind = bytes(data[at + 4 : at + 8])
         if kind == b"IDAT":

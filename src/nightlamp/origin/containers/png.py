@@ -5,13 +5,16 @@ from __future__ import annotations
 from nightlamp.origin.pieces import PARTS, TEXT, Pieces, inflated
 
 _XMP = "XML:com.adobe.xmp"
+_CHUNKS = 300_000  # those of pixels too: two gigabytes as they are commonly cut
 
 
 def read(data: memoryview, pieces: Pieces) -> None:
     """Follow the chunks to the end."""
     at, end, others = 8, len(data), 0
     pieces.lossless = True
-    while at + 12 <= end:
+    for _ in range(_CHUNKS):
+        if at + 12 > end:
+            return
         size = int.from_bytes(data[at : at + 4], "big")
         kind = bytes(data[at + 4 : at + 8])
         if kind != b"IDAT":
@@ -23,6 +26,7 @@ def read(data: memoryview, pieces: Pieces) -> None:
                 return
             _chunk(kind, data[at + 8 : at + 8 + size], pieces)
         at += 12 + size
+    pieces.missed("metadata", "too many parts")
 
 
 def _chunk(kind: bytes, body: memoryview, pieces: Pieces) -> None:

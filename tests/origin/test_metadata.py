@@ -1,0 +1,166 @@
+"""EXIF, XMP, IPTC, thumbnails: what is said, and what must never be shown."""
+
+from __future__ import annotations
+
+import json
+import struct
+from datetime import UTC, datetime
+
+import pytest
+from PIL import Image
+
+from nightlamp.origin import origin_of, to_json
+from nightlamp.values import Assessment, Strength
+from tests.origin.files import (
+    A1111,
+    box,
+    camera,
+    chunk,
+    drawn,
+    jpeg,
+    png,
+    saved,
+    segment,
+    tagged_mp4,
+    with_chunks,
+    with_segments,
+    with_xmp,
+    xmp,
+)
+
+
+def says(found: Assessment) -> set[str]:
+    return {s.says for s in found.statements}
+
+
+def test_a_photo_tells_its_camera_and_hides_position_and_serial() -> None:
+    found = origin_of(jpeg(camera(software="Firmware 1.2")))
+
+    assert says(found) == {"camera", "software", "time", "location", "serial"}
+    assert found.outcome == "unknown"
+    everything = f"{found!r} {json.dumps(to_json(found))}"
+    assert "Canon EOS 5D" in everything
+    for secret in ("SN-4711", "48.0", "12.0"):
+        assert secret not in everything
+    assert "SN-4711" in json.dumps(to_json(found, reveal=True))
+
+
+def test_a_generators_text_in_a_camera_photo_contradicts_it() -> None:
+    found = origin_of(jpeg(camera(comment=A1111)))
+
+    assert found.outcome == "inconsistent"
+    assert "plain metadata, forgeable" in found.sentence
+    assert {s.strength for s in found.statements if s.says == "ai-made"} == {Strength.DECLARED}
+
+
+@pytest.mark.parametrize("name", ["Adobe Photoshop 25.1 (Windows)", "GIMP 2.10", "Snapseed 2.0", "FaceApp"])
+def test_an_editor_is_an_edit(name: str) -> None:
+    assert origin_of(jpeg(camera(software=name))).outcome == "edited"
+
+
+def test_a_history_of_changes_is_an_edit() -> None:
+    events = "".join(
+        f'<rdf:li stEvt:action="{action}" stEvt:softwareAgent="Some Editor"/>' for action in ("created", "saved", "derived")
+    )
+
+    found = origin_of(with_xmp(xmp(f"<xmpMM:History><rdf:Seq>{events}</rdf:Seq></xmpMM:History>")))
+
+    assert found.outcome == "edited"
+    assert [s.field("changes") for s in found.statements] == [2]
+
+
+def test_a_capture_time_after_the_arrival_is_told() -> None:
+    photo = jpeg(camera())
+
+    def after(year: int) -> bool:
+        found = origin_of(photo, received=datetime(year, 1, 1, tzinfo=UTC))
+        return any(s.field("after arrival") for s in found.statements if s.says == "time")
+
+    assert after(2023)
+    assert not after(2025)
+
+
+def with_thumbnail(picture: Image.Image, small: Image.Image) -> bytes:
+    """A JPEG whose EXIF has a second directory with a JPEG in it."""
+    thumbnail = saved(small, "JPEG", quality=60)
+    first = struct.pack(">HI", 0, 14)
+    second = struct.pack(">HHHIIHHIII", 2, 513, 4, 1, 44, 514, 4, 1, len(thumbnail), 0)
+    body = b"MM\0*\0\0\0\x08" + first + second + thumbnail
+    assert body.index(thumbnail) == 44
+    return with_segments(segment(0xE1, b"Exif\0\0" + body), data=saved(picture, "JPEG", quality=90))
+
+
+def test_a_thumbnail_of_something_else_is_an_edit_and_its_own_is_none() -> None:
+    picture = drawn(640, 480)
+    small, other = picture.resize((160, 120)), drawn(160, 120, seed=8)
+    barred = Image.new("RGB", (160, 160))
+    barred.paste(small, (0, 20))
+
+    def outcome(thumbnail: Image.Image, *, known: bool = False) -> str:
+        data = with_thumbnail(picture, thumbnail)
+        if not known:
+            return origin_of(data).outcome
+        from nightlamp.signals.pdq import pdq_hash
+
+        import numpy as np
+
+        return origin_of(data, pdq=pdq_hash(np.asarray(picture.convert("L")))[0]).outcome
+
+    assert outcome(small) == outcome(barred) == outcome(small.rotate(90, expand=True)) == "unknown"
+    assert outcome(other) == outcome(other, known=True) == "edited"
+    assert outcome(small, known=True) == "unknown"
+    assert origin_of(with_thumbnail(picture, other), thumbnails=False).outcome == "unknown"
+
+
+def test_extended_xmp_is_put_together() -> None:
+    packet = xmp('<xmp:CreatorTool>Midjourney</xmp:CreatorTool>')
+    guid, half = b"0" * 32, len(packet) // 2
+
+    def part(start: int, end: int) -> bytes:
+        head = b"http://ns.adobe.com/xmp/extension/\0" + guid + struct.pack(">II", len(packet), start)
+        return segment(0xE1, head + packet[start:end])
+
+    whole = with_segments(part(half, len(packet)), part(0, half))
+    gap = with_segments(part(0, half - 5), part(half, len(packet)))
+
+    assert origin_of(whole).outcome == "declared AI-made"
+    assert [(u.what, u.why) for u in origin_of(gap).unchecked] == [("xmp", "damaged")]
+
+
+MADE = xmp("", 'xmp:CreatorTool="Midjourney"')
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_xmp(MADE),
+        with_chunks(chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + MADE)),
+        saved(drawn(), "WEBP", xmp=MADE),
+        saved(drawn(), "TIFF", tiffinfo={700: MADE}),
+        saved(drawn(), "AVIF", xmp=MADE),
+        with_segments(segment(0xFE, b"Made with Midjourney")),
+        saved(drawn(), "GIF", comment=b"Made with Midjourney"),
+        box(b"ftyp", b"isom\0\0\0\0isom") + box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), MADE),
+        box(b"ftyp", b"isom\0\0\0\0isom")
+        + box(b"moov", box(b"udta", box(b"\xa9too", struct.pack(">HH", 10, 0), b"Midjourney"))),
+        box(b"ftyp", b"isom\0\0\0\0isom")
+        + box(b"moov", box(b"udta", box(b"meta", b"\0\0\0\0", box(b"ilst", box(b"\xa9too", box(b"data", b"\0\0\0\1\0\0\0\0", b"Midjourney")))))),
+        b"RIFF" + struct.pack("<I", 34) + b"AVI LIST" + struct.pack("<I", 22) + b"INFOISFT" + struct.pack("<I", 10) + b"Midjourney",
+        with_segments(segment(0xED, b"Photoshop 3.0\08BIM\4\4\0\0" + struct.pack(">I", 15) + b"\x1c\2\x41\0\x0aMidjourney\0")),
+        # Matroska: EBML header, a segment of unknown size, its info, the writing program.
+        b"\x1aE\xdf\xa3\x80" + b"\x18\x53\x80\x67\x01" + b"\xff" * 7 + b"\x15\x49\xa9\x66\x8d" + b"\x57\x41\x8a" + b"Midjourney",
+        png({"Software": "Midjourney"}),
+        tagged_mp4({"com.apple.quicktime.software": "Midjourney"}),
+    ],
+    ids=["jpeg xmp", "png xmp", "webp xmp", "tiff xmp", "avif xmp", "jpeg comment", "gif comment", "mp4 xmp", "mp4 too",
+         "mp4 ilst", "avi", "iptc", "matroska", "png software", "mov software"],
+)  # fmt: skip
+def test_every_container_gives_up_its_metadata(data: bytes) -> None:
+    assert origin_of(data).outcome == "declared AI-made"
+
+
+def test_what_is_no_picture_is_unknown_and_says_that_nothing_was_read() -> None:
+    for data in (b"", b"hello", b"PK\3\4" + bytes(100)):
+        found = origin_of(data)
+        assert found.outcome == "unknown"
+        assert ("metadata", "no reader") in [(u.what, u.why) for u in found.unchecked]
