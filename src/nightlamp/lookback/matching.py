@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from nightlamp.banks.live.gathering import Gathering
-from nightlamp.banks.live.tables import bank, bank_entry
+from nightlamp.banks.live.tables import bank, bank_entry, in_force_by_number
 from nightlamp.banks.shelf import AnyIndex, build_index
 from nightlamp.index import HammingIndex
 from nightlamp.lookback.tables import lookback_digest, lookback_print
@@ -53,9 +53,9 @@ class Candidate:
 def in_force(span: Span) -> ColumnElement[bool]:
     """The entries of ``span`` that match now; to be joined with their banks."""
     e = bank_entry.c
-    where = [e.id > span.after, e.id <= span.last, e.removed_generation.is_(None), bank.c.enabled.is_(True)]
+    where = [e.id > span.after, e.id <= span.last, in_force_by_number, bank.c.enabled.is_(True)]
     if span.bank is not None:
-        where.append(e.bank == span.bank)
+        where.append(e.bank + 0 == span.bank)  # by number, as above
     return and_(*where)
 
 

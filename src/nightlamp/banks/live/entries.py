@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, upd
 from nightlamp.audit import append
 from nightlamp.banks.live.counter import next_generation
 from nightlamp.banks.live.editing import get_bank
-from nightlamp.banks.live.tables import bank_entry
+from nightlamp.banks.live.tables import bank_entry, in_force_by_number
 from nightlamp.banks.rows import Entry
 from nightlamp.errors import BankError
 from nightlamp.signals import Signal, installed
@@ -206,7 +206,7 @@ def page_entries(
     e = bank_entry.c
     query = select(bank_entry).where(e.bank == number, e.id > after)
     if not removed:
-        query = query.where(e.removed_generation.is_(None))
+        query = query.where(in_force_by_number)
     return [_stored(row) for row in connection.execute(query.order_by(e.id).limit(limit))]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from nightlamp.banks.live.ledger import Page
-from nightlamp.banks.live.tables import bank_entry
+from nightlamp.banks.live.tables import bank_entry, in_force_by_number
 from nightlamp.banks.parsing import parse_text
 from nightlamp.signals import Signal
 
@@ -45,7 +45,7 @@ class Gathering:
         query = (
             select(e.id, e.bank, e.category, e.source_id, e.signal, e.value, e.parsed, e.disputed)
             # Not the plain column: SQLite would walk a bank's whole index instead of a few new numbers.
-            .where(e.id > after, e.id <= last, e.removed_generation.is_(None), (e.bank + 0).in_(banks))
+            .where(e.id > after, e.id <= last, in_force_by_number, (e.bank + 0).in_(banks))
             .order_by(e.id)
             .execution_options(yield_per=AT_ONCE)
         )
