@@ -340,13 +340,24 @@ class AuditRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditFinding:
+    """Something wrong in the audit log: it shows at ``at``, and the change is among ``first`` to ``last``."""
+
+    fault: str
+    at: int
+    first: int
+    last: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """What a check of the whole audit log found; ``signed``: the last record that a signature covers."""
 
     intact: bool
     records: int
     signed: int
-    findings: tuple[Any, ...]
+    findings: tuple[AuditFinding, ...]
 
 
 @dataclass(frozen=True, slots=True)
