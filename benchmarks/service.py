@@ -107,6 +107,12 @@ class Service:
             found.setdefault(stage, {})[what] = float(value)
         return {stage: (each["sum"], each["count"]) for stage, each in found.items()}
 
+    def settle(self) -> None:
+        """Wait until what follows a start is done: workers, and a snapshot of the banks."""
+        end, quiet = time.monotonic() + 180, 0
+        while quiet < 4 and time.monotonic() < end:
+            quiet = quiet + 1 if self.process.cpu_percent(1.0) < 15 else 0
+
     def processes(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
 
@@ -148,6 +154,7 @@ def serving(folder: Path, url: str) -> Iterator[Service]:
         while '"not ready"' in service.get("/v1/health/ready"):
             assert time.monotonic() - begun < 120
             time.sleep(0.2)
+        service.settle()
         yield service
     finally:
         process.terminate()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
+import nightlamp.client
 from nightlamp.client import Client, administration, banks, items
 from nightlamp.client.call import Call, Download, Paged
+from nightlamp.errors import ClientCode
 from nightlamp.values import Fingerprint
 
 from .conftest import Service
@@ -106,3 +111,19 @@ def test_every_call_is_an_operation_with_parameters_that_it_has(operations, name
     assert set(call.query) <= set().union(*known)
     if isinstance(CALLS[name], Paged):
         assert "cursor" in known[0]
+
+
+def test_the_page_names_what_there_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        compile(block, "docs/client.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        for names in re.findall(r"^from nightlamp.client import (.+)$", block, re.MULTILINE):
+            assert all(hasattr(nightlamp.client, name.strip()) for name in names.split(","))
+    table = page.split("## Everything else")[1].split("## Webhooks")[0]
+    named = set(re.findall(r"`(\w+)`", table)) | set(re.findall(r"`(submit\w*)\(", page))
+    assert named == {name for name in CALLS if " " not in name}
+
+
+@pytest.mark.parametrize("code", get_args(ClientCode))
+def test_the_page_tells_of_every_code(code: str) -> None:
+    assert f"`{code}`" in (Path(__file__).parents[2] / "docs" / "client.md").read_text().replace("\n", " ")
