@@ -97,10 +97,10 @@ def build(engine: Engine, folder: Path, examiner: Examiner, *, keep: timedelta =
 
 
 @pytest.fixture(scope="session")
-def examiner(workers: Workers) -> Iterator[Examiner]:
+def examiner(workers: Workers) -> Examiner:
     examiner = Examiner(lambda: contextlib.nullcontext(workers))
     assert examiner.start()
-    yield examiner
+    return examiner
 
 
 @pytest.fixture

@@ -71,7 +71,15 @@ class Brute:
 def plain(verdict: Verdict) -> tuple:
     """What counts of a verdict, whatever the order of equal matches."""
     matches = sorted(
-        (m.bank.name, m.entry_id, m.category, m.distance, m.fingerprint.signal, m.fingerprint.view, m.fingerprint.frame)
+        (
+            m.bank.name,
+            m.entry_id,
+            m.category,
+            m.distance,
+            m.fingerprint.signal,
+            m.fingerprint.view,
+            m.fingerprint.frame,
+        )
         for m in verdict.matches
     )
     shown = (verdict.action, verdict.reasons, verdict.rule, verdict.handling, verdict.benign)
@@ -108,7 +116,9 @@ def lists(draw: st.DrawFn) -> list[tuple[Bank, Entry]]:
         bank = Bank(f"b{at}", "s", "csam", draw(st.sampled_from(["low", "medium", "high"])), benign)
         for number in range(draw(st.integers(0, 4))):
             data = draw(st.sampled_from(CONTENTS))
-            prints = [f for f in examined(data).fingerprints if not benign or installed()[f.signal].index == "exact"]
+            prints = [
+                f for f in examined(data).fingerprints if not benign or installed()[f.signal].index == "exact"
+            ]
             f = draw(st.sampled_from(prints))
             value = bytearray(f.value)
             if installed()[f.signal].index != "exact":
@@ -142,19 +152,30 @@ def agree(node: Node, entries: list[tuple[Bank, Entry]], text: str, contents: li
 
 
 common = settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
 @common
-@given(entries=lists(), text=st.sampled_from(POLICIES), contents=st.lists(st.sampled_from(CONTENTS), min_size=1, max_size=6))
+@given(
+    entries=lists(),
+    text=st.sampled_from(POLICIES),
+    contents=st.lists(st.sampled_from(CONTENTS), min_size=1, max_size=6),
+)
 def test_on_sqlite(lite: Node, entries, text, contents) -> None:
     agree(lite, entries, text, contents)
 
 
 @pytest.mark.slow
 @settings(common, max_examples=400)
-@given(entries=lists(), text=st.sampled_from(POLICIES), contents=st.lists(st.sampled_from(CONTENTS), min_size=1, max_size=6))
+@given(
+    entries=lists(),
+    text=st.sampled_from(POLICIES),
+    contents=st.lists(st.sampled_from(CONTENTS), min_size=1, max_size=6),
+)
 def test_on_both_in_the_long_run(node: Node, entries, text, contents) -> None:
     agree(node, entries, text, contents)
 

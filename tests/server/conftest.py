@@ -99,7 +99,8 @@ def start(tmp_path: Path, workers: Workers) -> Iterator[Start]:
         ) -> Service:
             log = io.StringIO()
             configure(log)
-            made = Settings(data_dir=tmp_path / folder, database={"url": url}, **settings)
+            database = {"url": url, **settings.pop("database", {})}
+            made = Settings(data_dir=tmp_path / folder, database=database, **settings)
             node = Node(
                 made, fetch=fetch, post=post, workers=pool or (lambda: contextlib.nullcontext(workers))
             )

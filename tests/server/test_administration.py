@@ -35,7 +35,9 @@ def test_a_bank_is_made_changed_and_taken_away(either: Service) -> None:
     # when it is disabled, enabled, renamed and distrusted
     assert either.call("PATCH", f"/v1/banks/{number}", json={"enabled": False}).json()["enabled"] is False
     assert either.submit(data).json()["action"] == "allow"
-    changed = either.call("PATCH", f"/v1/banks/{number}", json={"enabled": True, "name": "two", "trust": "low"})
+    changed = either.call(
+        "PATCH", f"/v1/banks/{number}", json={"enabled": True, "name": "two", "trust": "low"}
+    )
 
     # then each is in force at once
     assert changed.json() | {"created_at": ""} == {
@@ -57,7 +59,9 @@ def test_entries_are_added_flagged_listed_removed(either: Service) -> None:
     url = f"/v1/banks/{number}/entries"
     assert either.post(f"{url}/dispute", json={"ids": ["one-entry-0"]}).json() == {"changed": 1}
     assert either.submit(data[0]).json()["action"] == "review"
-    assert either.post(f"{url}/dispute?disputed=false", json={"ids": ["one-entry-0"]}).json() == {"changed": 1}
+    assert either.post(f"{url}/dispute?disputed=false", json={"ids": ["one-entry-0"]}).json() == {
+        "changed": 1
+    }
     first = either.get(url, params={"limit": 3}).json()
     assert [entry["id"] for entry in first["entries"]] == [f"one-entry-{at}" for at in range(3)]
     rest = either.get(url, params={"limit": 3, "cursor": first["next"]}).json()
@@ -154,7 +158,9 @@ def test_keys_are_made_once_listed_without_secrets_and_revoked_at_once(either: S
     assert either.call("DELETE", f"/v1/keys/{identity}").json()["revoked_at"]
     assert either.get("/v1/items", secret).status_code == 401
     assert either.call("DELETE", "/v1/keys/nobody").status_code == 404
-    past = either.post("/v1/keys", json={"name": "a", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"})
+    past = either.post(
+        "/v1/keys", json={"name": "a", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}
+    )
     assert past.status_code == 422
 
 
@@ -246,11 +252,18 @@ def test_every_endpoint_opens_to_its_scopes_alone(service: Service) -> None:
 
 def test_the_list_of_endpoints_above_is_complete(service: Service) -> None:
     document = service.get("/v1/openapi.json", None).json()
-    shapes = {(method.upper(), path) for path, of in document["paths"].items() for method in of if path not in OPEN}
+    shapes = {
+        (method.upper(), path) for path, of in document["paths"].items() for method in of if path not in OPEN
+    }
     import re
 
     def like(path: str) -> str:
-        for fixed in ("/v1/policies/active", "/v1/policies/lint", "/v1/policies/dry-run", "/v1/policies/roll-back"):
+        for fixed in (
+            "/v1/policies/active",
+            "/v1/policies/lint",
+            "/v1/policies/dry-run",
+            "/v1/policies/roll-back",
+        ):
             if path == fixed:
                 return path
         return re.sub(r"/(x|\d+|\{\w+\})(?=/|$)", "/*", path)

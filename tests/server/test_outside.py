@@ -113,7 +113,9 @@ def test_a_url_that_cannot_be_had_is_tried_again_and_then_reviewed(
     assert len(source.requests) == 4
 
 
-def test_forbidden_addresses_are_not_asked_and_not_allowed(start: Start, sqlite_url: str, serve: Serve) -> None:
+def test_forbidden_addresses_are_not_asked_and_not_allowed(
+    start: Start, sqlite_url: str, serve: Serve
+) -> None:
     inside = serve(answer(picture()))
     service = start(sqlite_url)
     for url in (
@@ -247,7 +249,9 @@ def test_a_new_entry_finds_the_items_of_the_past(start: Start, database_url: str
     [request] = receiver.requests
     message = json.loads(request.body)
     assert (message["id"], message["late"], message["platform_id"]) == (item["id"], True, "old")
-    actions = [r["record"]["action"] for r in service.get("/v1/audit", params={"limit": 500}).json()["records"]]
+    actions = [
+        r["record"]["action"] for r in service.get("/v1/audit", params={"limit": 500}).json()["records"]
+    ]
     assert actions.count("item.late") == 1
     service.run("look-back")
     service.run("late")

@@ -67,5 +67,6 @@ def test_no_request_is_too_much(service: Service) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_no_request_is_too_much_in_the_long_run(either: Service) -> None:
-    explore(filled(either), 400)
+    explore(filled(either), 120)

@@ -41,12 +41,16 @@ def test_nothing_planted_comes_to_light(start: Start, database_url: str, capfd) 
         words = plant("content", f"content-{secrets.token_hex(8)}")
         data = picture(1) + words.encode()
         number = service.bank("list", ("md5", plant("md5", digest("md5", data)[1])))
+        entry_id = plant("entry id", "ent-" + secrets.token_hex(6))
         rows = [
-            {"signal": "pdq", "value": plant("pdq", secrets.token_hex(32)), "id": plant("entry id", "ent-" + secrets.token_hex(6))},
-            {"signal": "sha256", "value": plant("sha256", secrets.token_hex(32)), "id": planted["entry id"]},
+            {"signal": "pdq", "value": plant("pdq", secrets.token_hex(32)), "id": entry_id},
+            {"signal": "sha256", "value": plant("sha256", secrets.token_hex(32)), "id": entry_id},
         ]  # fmt: skip
         keep(service.post(f"/v1/banks/{number}/entries", json={"entries": rows}))
-        hook = service.post("/v1/webhooks", json={"url": f"http://127.0.0.1:{receiver.port}/{plant('hook', 'hook-' + secrets.token_hex(6))}"})
+        hook = service.post(
+            "/v1/webhooks",
+            json={"url": f"http://127.0.0.1:{receiver.port}/{plant('hook', 'hook-' + secrets.token_hex(6))}"},
+        )
         plant("webhook secret", hook.json()["secret"].removeprefix("whsec_"))
         for scope in ("submit", "read", "review", "admin", "audit"):
             plant(f"key {scope}", service.key(scope).split("_")[2])
@@ -60,23 +64,52 @@ def test_nothing_planted_comes_to_light(start: Start, database_url: str, capfd) 
             keep(service.submit(data, key, actor=actor, ip=ip, text=f"https://example.com/{url}"))
             keep(service.post("/v1/items", key, content=data, params={"platform_id": query, "wrong": words}))
             keep(service.post("/v1/items", key, json={"url": f"http://127.0.0.1:{receiver.port}/{url}"}))
-            keep(service.post("/v1/items", key, content=b'{"url": "' + words.encode(), headers={"content-type": "application/json"}))
+            keep(
+                service.post(
+                    "/v1/items",
+                    key,
+                    content=b'{"url": "' + words.encode(),
+                    headers={"content-type": "application/json"},
+                )
+            )
             given = {"signal": "pdq", "value": planted["pdq"]}
             keep(service.post("/v1/fingerprints", key, json={"fingerprints": [given]}))
-            keep(service.post("/v1/fingerprints", key, json={"fingerprints": [{**given, "value": planted["pdq"] + "0"}]}))
+            keep(
+                service.post(
+                    "/v1/fingerprints", key, json={"fingerprints": [{**given, "value": planted["pdq"] + "0"}]}
+                )
+            )
             keep(service.post("/v1/fingerprints", key, json={"fingerprints": [given | {planted["pdq"]: 1}]}))
-            batch = {"items": [{"content": base64.b64encode(data).decode(), "actor": actor}, {"content": words}]}
+            batch = {
+                "items": [{"content": base64.b64encode(data).decode(), "actor": actor}, {"content": words}]
+            }
             keep(service.post("/v1/items/batch", key, json=batch))
             keep(service.get("/v1/items", key, params={"actor": actor, "limit": query}))
             keep(service.get(f"/v1/{query}", key))
-            keep(service.post(f"/v1/banks/{number}/import", key, content=f"md5\n{planted['sha256']}\n", params={"name": query, "strict": "true"}))
-            keep(service.post(f"/v1/banks/{number}/entries", key, json={"entries": [{"signal": "md5", "value": planted["sha256"]}]}))
+            keep(
+                service.post(
+                    f"/v1/banks/{number}/import",
+                    key,
+                    content=f"md5\n{planted['sha256']}\n",
+                    params={"name": query, "strict": "true"},
+                )
+            )
+            keep(
+                service.post(
+                    f"/v1/banks/{number}/entries",
+                    key,
+                    json={"entries": [{"signal": "md5", "value": planted["sha256"]}]},
+                )
+            )
             keep(service.post("/v1/banks", key, json={"name": planted["sha256"]}))
         keep(service.get("/v1/items", "nlk_" + planted["admin key"]))
         keep(service.submit(data, idempotency_key=plant("idempotency", "idem-" + secrets.token_hex(6))))
         keep(service.submit(data[:-1], idempotency_key=planted["idempotency"]))
         logging.getLogger("some.library").error("failed with %s", words)
-        service.node.decider.decide, decide = (lambda *_: (_ for _ in ()).throw(ValueError(words))), service.node.decider.decide
+        service.node.decider.decide, decide = (
+            (lambda *_: (_ for _ in ()).throw(ValueError(words))),
+            service.node.decider.decide,
+        )
         keep(service.submit(data))
         service.node.decider.decide = decide
         for loop in service.node.supervisor.loops:
@@ -85,11 +118,12 @@ def test_nothing_planted_comes_to_light(start: Start, database_url: str, capfd) 
         ready = [service.get("/v1/health/ready", key).text for key in (None, service.admin)]
 
         # then none of it is in what others see
+        posted = [request for request in receiver.requests if request.line.startswith("POST")]
         out, err = capfd.readouterr()
         pages = {
             "log": service.log.getvalue(), "problems": "\n".join(problems), "metrics": "\n".join(metrics),
             "readiness": "\n".join(ready), "output": out + err,
-            "webhooks": "\n".join(str(r.headers) + r.body.decode() for r in receiver.requests if r.line.startswith("POST")),
+            "webhooks": "\n".join(str(r.headers) + r.body.decode() for r in posted),
         }  # fmt: skip
         assert len(problems) > 20
         assert len(pages["log"].splitlines()) > 40
@@ -108,7 +142,9 @@ def test_nothing_planted_comes_to_light(start: Start, database_url: str, capfd) 
         assert words.encode() not in stored
         for name in ("admin key", "key submit"):
             assert planted[name].encode() not in stored
-        assert hashlib.sha256(planted["admin key"].encode()).digest() in stored or "postgresql" in database_url
+        assert (
+            hashlib.sha256(planted["admin key"].encode()).digest() in stored or "postgresql" in database_url
+        )
 
 
 def test_a_submitter_learns_nothing_of_lists_from_any_answer(start: Start, sqlite_url: str) -> None:
@@ -116,12 +152,13 @@ def test_a_submitter_learns_nothing_of_lists_from_any_answer(start: Start, sqlit
     data = picture(1)
     service.bank("verysecretbank", digest("md5", data), category="verysecretcategory")
     key = service.key("submit")
+    hashes = {"fingerprints": [{"signal": "md5", "value": digest("md5", data)[1]}]}
     answers = [
         service.submit(data, key),
         service.submit(data, key, mode="async"),
         service.submit(data, key, idempotency_key="a"),
         service.submit(data, key, idempotency_key="a"),
-        service.post("/v1/fingerprints", key, json={"fingerprints": [{"signal": "md5", "value": digest("md5", data)[1]}]}),
+        service.post("/v1/fingerprints", key, json=hashes),
         service.get("/v1/banks", key),
         service.get("/v1/verdicts", key),
         service.get("/metrics", key),

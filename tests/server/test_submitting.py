@@ -14,10 +14,11 @@ def send(service: Service, how: str, data: bytes, key: str = "", **fields: str):
     if how == "form":
         return service.submit(data, key, **fields)
     if how == "raw":
-        return service.post("/v1/items", key, content=data, params=fields, headers={"content-type": "image/png"})
+        return service.post(
+            "/v1/items", key, content=data, params=fields, headers={"content-type": "image/png"}
+        )
     item = {"content": base64.b64encode(data).decode(), **fields}
-    answer = service.post("/v1/items/batch", key, json={"items": [item]})
-    return answer
+    return service.post("/v1/items/batch", key, json={"items": [item]})
 
 
 @pytest.mark.parametrize("how", ["form", "raw", "batch"])
@@ -27,7 +28,9 @@ def test_every_way_in_gives_the_same_verdict(either: Service, how: str) -> None:
     either.bank("list", digest("sha256", data))
 
     # when both come in
-    answers = [send(either, how, each, platform_id=f"p{at}", actor="a") for at, each in enumerate((data, other))]
+    answers = [
+        send(either, how, each, platform_id=f"p{at}", actor="a") for at, each in enumerate((data, other))
+    ]
 
     # then one is blocked and the other allowed, and both are there
     assert [answer.status_code for answer in answers] == [200, 200]

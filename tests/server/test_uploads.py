@@ -32,7 +32,9 @@ class Live:
     port: int
     key: str
 
-    def raw(self, data: bytes | list[bytes], *, pause: float = 0.0, seconds: float = 10.0, half: bool = False) -> bytes:
+    def raw(
+        self, data: bytes | list[bytes], *, pause: float = 0.0, seconds: float = 10.0, half: bool = False
+    ) -> bytes:
         """Send bytes as they are, and read until the service closes or has answered."""
         pieces = data if isinstance(data, list) else [data]
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
@@ -115,7 +117,9 @@ def _well_after(live: Live) -> Iterator[None]:
     spool = live.node.settings.intake.spool_dir
     assert spool is not None
     assert list(spool.iterdir()) == []
-    open_files = [_target(fd) for fd in Path("/proc/self/fd").iterdir()] if Path("/proc/self/fd").exists() else []
+    open_files = (
+        [_target(fd) for fd in Path("/proc/self/fd").iterdir()] if Path("/proc/self/fd").exists() else []
+    )
     assert not [name for name in open_files if str(spool) in name], "an unlinked temporary file is still open"
 
 
@@ -189,8 +193,12 @@ def test_odd_bodies(live: Live, body: bytes, content_type: str, expected: int | 
     assert got == expected or expected is None
 
 
-@pytest.mark.parametrize("path", ["/v1/items", "/v1/items/batch", "/v1/fingerprints", "/v1/banks", "/v1/policies/lint"])
-@pytest.mark.parametrize("body", [b"[" * 90_000, b'{"items":' * 5_000, b'{"a":1e999999}', b"NaN", b'"\\ud800"'])
+@pytest.mark.parametrize(
+    "path", ["/v1/items", "/v1/items/batch", "/v1/fingerprints", "/v1/banks", "/v1/policies/lint"]
+)
+@pytest.mark.parametrize(
+    "body", [b"[" * 90_000, b'{"items":' * 5_000, b'{"a":1e999999}', b"NaN", b'"\\ud800"']
+)
 def test_odd_json(live: Live, path: str, body: bytes) -> None:
     assert 400 <= status(live.post(body, "application/json", path)) < 500
 
@@ -260,8 +268,12 @@ def mutated(rng: random.Random) -> tuple[bytes, str]:
         elif change == "insert":
             body[at:at] = rng.randbytes(rng.randint(1, 30))
         else:
-            body[at:at] = rng.choice([b"\r\n--xyz\r\n", b"--xyz--", b"\r\n\r\n", b"\r\n--xyz--\r\n", b"\r", b"\n"])
-    return bytes(body), rng.choice([FORM, FORM, FORM, 'multipart/form-data; boundary="xyz"', "application/octet-stream"])
+            body[at:at] = rng.choice(
+                [b"\r\n--xyz\r\n", b"--xyz--", b"\r\n\r\n", b"\r\n--xyz--\r\n", b"\r", b"\n"]
+            )
+    return bytes(body), rng.choice(
+        [FORM, FORM, FORM, 'multipart/form-data; boundary="xyz"', "application/octet-stream"]
+    )
 
 
 def fuzz(live: Live, rounds: int, seed: int) -> None:

@@ -12,13 +12,14 @@ entries' ids.
 from nightlamp.audit.chain import Finding, Link, Report, verify
 from nightlamp.audit.checkpoint import Checkpoint, PublicKeys, SigningKey
 from nightlamp.audit.export import export, read_witness, verify_export
-from nightlamp.audit.log import Appended, append, checkpoint, checkpoint_if_due, verify_log
-from nightlamp.audit.record import Detail, Record
+from nightlamp.audit.log import Appended, append, append_all, checkpoint, checkpoint_if_due, verify_log
+from nightlamp.audit.record import Detail, Draft, Record
 
 __all__ = [
     "Appended",
     "Checkpoint",
     "Detail",
+    "Draft",
     "Finding",
     "Link",
     "PublicKeys",
@@ -26,6 +27,7 @@ __all__ = [
     "Report",
     "SigningKey",
     "append",
+    "append_all",
     "checkpoint",
     "checkpoint_if_due",
     "export",

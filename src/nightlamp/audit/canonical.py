@@ -46,7 +46,7 @@ def _check(value: Any) -> None:
     if value is None or isinstance(value, bool):
         return
     if isinstance(value, str):
-        if any("\ud800" <= letter <= "\udfff" for letter in value):
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise ValueError("a lone surrogate is not text")
     elif isinstance(value, int):
         if not -LARGEST <= value <= LARGEST:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from nightlamp.audit import canonical
 from nightlamp.audit.chain import Link, Report, link_hash, verify
 from nightlamp.audit.checkpoint import Checkpoint, PublicKeys, SigningKey
-from nightlamp.audit.record import Detail, Record, check, encode_details, time_text
+from nightlamp.audit.record import Detail, Draft, Record, check, encode_details, time_text
 from nightlamp.audit.tables import audit_checkpoint, audit_head, audit_record
 from nightlamp.errors import AuditError
 from nightlamp.store.clock import utc_now
@@ -55,17 +55,46 @@ def append(
     Raises:
         AuditError: a field may not stand in the log.
     """
-    facts = details or {}
-    check(actor, action, subject, facts)
-    text = encode_details(facts)
-    moment = (at or utc_now()).astimezone(UTC)
+    return append_all(connection, [Draft(actor, action, subject, details or {}, at)])[0]
+
+
+def append_all(connection: Connection, drafts: Sequence[Draft]) -> list[Appended]:
+    """As ``append``, for many records in one go, in their order.
+
+    Raises:
+        AuditError: a field of one of them may not stand in the log; none was written.
+    """
+    if not drafts:
+        return []
+    now = utc_now()
+    texts = []
+    for draft in drafts:
+        check(draft.actor, draft.action, draft.subject, draft.details)
+        texts.append(encode_details(draft.details))
     head = _locked_head(connection)
-    record = Record(head.sequence + 1, moment, actor, action, subject, facts)
-    digest = link_hash(head.hash, record.as_object())
-    row = {"sequence": record.sequence, "at": moment, "actor": actor, "action": action, "subject": subject}
-    connection.execute(_INSERT, {**row, "details": text, "hash": digest})
-    connection.execute(_MOVE, {"sequence": record.sequence, "hash": digest})
-    return Appended(record.sequence, digest)
+    sequence, digest = head.sequence, head.hash
+    rows: list[dict[str, object]] = []
+    placed: list[Appended] = []
+    for draft, text in zip(drafts, texts, strict=True):
+        sequence += 1
+        moment = (draft.at or now).astimezone(UTC)
+        record = Record(sequence, moment, draft.actor, draft.action, draft.subject, draft.details)
+        digest = link_hash(digest, record.as_object())
+        placed.append(Appended(sequence, digest))
+        rows.append(
+            {
+                "sequence": sequence,
+                "at": moment,
+                "actor": draft.actor,
+                "action": draft.action,
+                "subject": draft.subject,
+                "details": text,
+                "hash": digest,
+            }
+        )
+    connection.execute(_INSERT, rows)
+    connection.execute(_MOVE, {"sequence": sequence, "hash": digest})
+    return placed
 
 
 def checkpoint(connection: Connection, key: SigningKey, *, at: datetime | None = None) -> Checkpoint | None:

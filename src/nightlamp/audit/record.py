@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,17 @@ _ACTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _LIKE_A_HASH = re.compile(r"[0-9A-Fa-f]{32}")  # md5 and everything longer
 _LONGEST_NAME, _LONGEST_TEXT, _LARGEST_DETAILS = 200, 1000, 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record that has not its place in the chain yet; see ``Record``. ``at``: None is now."""
+
+    actor: str
+    action: str
+    subject: str
+    details: Mapping[str, Detail] = field(default_factory=dict)
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from nightlamp.intake.deciding import Case
 from nightlamp.intake.records import get_decision, pack_decision, pack_matches
 from nightlamp.intake.submission import Decision, Outcome, new_id
 from nightlamp.intake.tables import fetch, idempotency, item, match, outbox, verdict, webhook
-from nightlamp.lookback import remember
+from nightlamp.lookback import Past, remember_all
 from nightlamp.store import Writer
 from nightlamp.vault import HoldRequest, Sealed, Vault
 
@@ -139,18 +139,15 @@ class Recorder:
         _write_names(connection, fresh)
         _write_outbox(connection, fresh)
         if self._kept_for:
-            for entry in fresh:
-                if entry.decision is not None and not entry.case.late:
-                    remember(
-                        connection,
-                        entry.case.item,
-                        entry.case.examination.fingerprints,
-                        entry.received_at + self._kept_for,
-                        generation=entry.decision.generation,
-                    )
-        for entry in fresh:
-            _audit(connection, entry, objects.get(entry.case.item))
+            remember_all(
+                connection, [self._past(e, e.decision) for e in fresh if e.decision and not e.case.late]
+            )
+        audit.append_all(connection, [_draft(entry, objects.get(entry.case.item)) for entry in fresh])
         return [answers.get(at, entry.answer) for at, entry in enumerate(entries)]
+
+    def _past(self, entry: Entry, decision: Decision) -> Past:
+        prints, until = entry.case.examination.fingerprints, entry.received_at + self._kept_for
+        return Past(entry.case.item, prints, until, decision.generation)
 
     def _keep(self, connection: Connection, entry: Entry, sealed: Sealed) -> str:
         assert entry.decision is not None
@@ -340,7 +337,7 @@ def _payload(entry: Entry) -> str:
     return json.dumps(told, separators=(",", ":"))
 
 
-def _audit(connection: Connection, entry: Entry, object_id: str | None) -> None:
+def _draft(entry: Entry, object_id: str | None) -> audit.Draft:
     submission, decision = entry.case.submission, entry.decision
     facts: dict[str, audit.Detail] = {"kind": submission.kind, "state": entry.state}
     action = "item.received"
@@ -359,7 +356,7 @@ def _audit(connection: Connection, entry: Entry, object_id: str | None) -> None:
         facts["object"] = object_id
     actor = f"key:{submission.key}" if not entry.known else "system"
     at = decision.decided_at if decision else entry.received_at
-    audit.append(connection, actor, action, f"item:{entry.case.item}", facts, at=at)
+    return audit.Draft(actor, action, f"item:{entry.case.item}", facts, at)
 
 
 def retry_later(connection: Connection, item_id: str, lease: str, now: datetime, seconds: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -213,7 +213,7 @@ def pack_decision(decision: Decision) -> dict[str, Any]:
         "benign": given.benign,
         "reasons": list(given.reasons),
         "unchecked": [[u.what, u.why, u.detail] for u in given.unchecked],
-        "handling": asdict(given.handling),
+        "handling": _handling(given.handling),
         "history": [
             decision.history.items,
             decision.history.matches,
@@ -222,6 +222,16 @@ def pack_decision(decision: Decision) -> dict[str, Any]:
         ],
         "matches": decision.matches,
         "decided_at": decision.decided_at,
+    }
+
+
+def _handling(handling: Handling) -> dict[str, Any]:
+    hold = handling.hold
+    return {
+        "hold": {"months": hold.months, "seconds": hold.seconds} if hold is not None else None,
+        "priority": handling.priority,
+        "queue": handling.queue,
+        "two_person": handling.two_person,
     }
 
 

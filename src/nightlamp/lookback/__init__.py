@@ -9,7 +9,19 @@ show a value in a message, or match an item that has expired.
 """
 
 from nightlamp.lookback.hits import Late, take
-from nightlamp.lookback.past import Purged, forget, purge, recall, remember
+from nightlamp.lookback.past import Past, Purged, forget, purge, recall, remember, remember_all
 from nightlamp.lookback.work import Backlog, LookBack
 
-__all__ = ["Backlog", "Late", "LookBack", "Purged", "forget", "purge", "recall", "remember", "take"]
+__all__ = [
+    "Backlog",
+    "Late",
+    "LookBack",
+    "Past",
+    "Purged",
+    "forget",
+    "purge",
+    "recall",
+    "remember",
+    "remember_all",
+    "take",
+]

@@ -46,33 +46,73 @@ def remember(
         generation: of the ``View`` that the item was screened with.
         signals: by name; by default the installed ones.
     """
+    remember_all(connection, [Past(item, fingerprints, expires_at, generation)], signals)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An item to be remembered; see ``remember``."""
+
+    item: str
+    fingerprints: Sequence[Fingerprint]
+    expires_at: datetime
+    generation: int
+
+
+def remember_all(
+    connection: Connection, items: Sequence[Past], signals: Mapping[str, Signal] | None = None
+) -> None:
+    """As ``remember``, for many items in one go."""
+    if not items:
+        return
     signals = installed() if signals is None else signals
-    row = {"item": item, "generation": generation, "expires_at": expires_at}
-    ref = connection.execute(insert(lookback_item).values(row).returning(lookback_item.c.id)).scalar_one()
-    digests: dict[tuple[str, bytes, str], dict[str, Any]] = {}
-    prints: dict[str, list[Fingerprint]] = {}
+    rows = [{"item": p.item, "generation": p.generation, "expires_at": p.expires_at} for p in items]
+    inserted = insert(lookback_item).returning(lookback_item.c.id, sort_by_parameter_order=True)
+    refs = list(connection.scalars(inserted, rows))
+    digests: list[dict[str, Any]] = []
+    prints: list[dict[str, Any]] = []
+    for ref, past in zip(refs, items, strict=True):
+        _sort(past.fingerprints, ref, signals, digests, prints)
+    if digests:
+        connection.execute(insert(lookback_digest), digests)
+    if prints:
+        connection.execute(insert(lookback_print), prints)
+    # The look at the counter must come after the first write: see docs/decisions/look-back-never-misses.md.
+    now = current_mark(connection).generation
+    behind = [
+        {"ref": ref, "generation": past.generation}
+        for ref, past in zip(refs, items, strict=True)
+        if now > past.generation
+    ]
+    if behind:
+        connection.execute(insert(lookback_behind), behind)
+
+
+def _sort(
+    fingerprints: Sequence[Fingerprint],
+    ref: int,
+    signals: Mapping[str, Signal],
+    digests: list[dict[str, Any]],
+    prints: list[dict[str, Any]],
+) -> None:
+    """One item's fingerprints as rows of the two tables."""
+    exact: dict[tuple[str, bytes, str], dict[str, Any]] = {}
+    near: dict[str, list[Fingerprint]] = {}
     for f in fingerprints:
         signal = signals.get(f.signal)
         if signal is None or (f.quality is not None and f.quality < signal.min_quality):
             continue
         if signal.index == "exact":
-            digests[f.signal, f.value, f.view] = {
-                "signal": f.signal,
-                "value": f.value,
-                "ref": ref,
-                "view": f.view,
-            }
+            row = {"signal": f.signal, "value": f.value, "ref": ref, "view": f.view}
+            exact[f.signal, f.value, f.view] = row
         else:
-            prints.setdefault(f.signal, []).append(f)
-    if digests:
-        connection.execute(insert(lookback_digest), list(digests.values()))
-    for name, some in prints.items():
+            near.setdefault(f.signal, []).append(f)
+    digests += exact.values()
+    for name, some in near.items():
         details = json.dumps([[f.view, f.frame, f.quality] for f in some], separators=(",", ":"))
-        packed = {"ref": ref, "signal": name, "values": b"".join(f.value for f in some), "details": details}
-        connection.execute(insert(lookback_print).values(packed))
-    # The look at the counter must come after the first write: see docs/decisions/look-back-never-misses.md.
-    if current_mark(connection).generation > generation:
-        connection.execute(insert(lookback_behind).values(ref=ref, generation=generation))
+        prints.append(
+            {"ref": ref, "signal": name, "values": b"".join(f.value for f in some), "details": details}
+        )
 
 
 def recall(connection: Connection, item: str) -> tuple[Fingerprint, ...]:

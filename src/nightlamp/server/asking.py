@@ -21,8 +21,12 @@ Number = Annotated[int, Query(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=500, description="so many at most")]
 
 
-def node_of(request: Request) -> Node:
+async def node_of(request: Request) -> Node:  # async: what is not would go through a thread
     """The node that serves this app."""
+    return _node(request)
+
+
+def _node(request: Request) -> Node:
     return cast("Node", request.app.state.node)
 
 
@@ -33,7 +37,7 @@ def need(*scopes: Scope) -> Callable[[Request], Awaitable[Principal]]:
         principal = cast("Principal", request.scope["nightlamp.principal"])
         if not principal.may(*scopes):
             raise Problem("forbidden", "a key with one of these scopes is needed: " + ", ".join(scopes))
-        spend(node_of(request), principal, 1)
+        spend(_node(request), principal, 1)
         return principal
 
     return asked

@@ -51,6 +51,12 @@ class Metrics:
             "nightlamp_waiting", "Work that waits: webhooks, urls, late.", ("what",), registry=self.inside
         )
 
+        self._of_stage = {name: self.stages.labels(name) for name in ("examine", "decide", "seal", "commit")}
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Note the time that an item spent in a stage."""
+        self._of_stage[name].observe(seconds)
+
     def page(self, inside: bool) -> bytes:
         """The text of the metrics page; ``inside``: with what tells about lists."""
         return generate_latest(self.open) + (generate_latest(self.inside) if inside else b"")

@@ -224,7 +224,7 @@ class Node:
             self.vault,
             keep=keep,
             most=s.intake.at_once,
-            watch=lambda stage, seconds: self.metrics.stages.labels(stage).observe(seconds),
+            watch=self.metrics.stage,
             seen=self._seen,
         )
         self.deliverer = Deliverer(self.writer, self._poster)

@@ -17,7 +17,7 @@ from nightlamp.access import Principal
 from nightlamp.errors import IntakeError, NightlampError
 from nightlamp.intake import Content, Outcome, Submission
 from nightlamp.server import shapes
-from nightlamp.server.asking import Asked, Line, need, node_of, sees_all, spend
+from nightlamp.server.asking import Asked, Line, need, sees_all, spend
 from nightlamp.server.bodies import new_content, read_form, read_raw
 from nightlamp.server.node import Node
 from nightlamp.server.problems import Problem, problem_of, told_to
@@ -125,7 +125,7 @@ async def submit_batch(request: Request, node: Asked, principal: Submitter) -> d
         return _submission(principal, item, item.idempotency_key, content=content, url=item.url)
 
     made = await asyncio.to_thread(_each, submission, batch.items)
-    return {"results": await _results(request, principal, made)}
+    return {"results": await _results(request, node, principal, made)}
 
 
 @router.post("/v1/fingerprints", responses=_ANSWERS)
@@ -148,7 +148,7 @@ async def submit_fingerprint_batch(
     """As `/v1/fingerprints`, for many items at once; each gets its own answer, in the same order."""
     _check_size(node, principal, len(batch.items))
     made = _each(lambda item: _hashes(principal, item, item.idempotency_key), batch.items)
-    return {"results": await _results(request, principal, made)}
+    return {"results": await _results(request, node, principal, made)}
 
 
 def _submission(
@@ -230,9 +230,8 @@ def _each(make: Any, items: Sequence[Any]) -> list[Submission | Exception]:
 
 
 async def _results(
-    request: Request, principal: Principal, made: Sequence[Submission | Exception]
+    request: Request, node: Node, principal: Principal, made: Sequence[Submission | Exception]
 ) -> list[dict[str, Any]]:
-    node = node_of(request)
     waiting: list[Any] = []
     for submission in made:
         if isinstance(submission, Exception):

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import io
+import threading
+import time
+
+import pytest
+
+from nightlamp.server.logs import configure
+from nightlamp.server.supervisor import Loop, Supervisor
+
+
+@pytest.fixture(autouse=True)
+def log() -> io.StringIO:
+    out = io.StringIO()
+    configure(out)
+    return out
+
+
+def test_a_loop_runs_again_at_once_while_there_is_more(log: io.StringIO) -> None:
+    left, done = [5], threading.Event()
+
+    def work() -> bool:
+        left[0] -= 1
+        if left[0] == 0:
+            done.set()
+        return left[0] > 0
+
+    supervisor = Supervisor([Loop("work", 3600, work)])
+    supervisor.start()
+    assert done.wait(5)
+    supervisor.stop(5)
+    assert left == [0]
+
+
+def test_a_loop_that_fails_is_said_to_and_goes_on(log: io.StringIO) -> None:
+    fail, counts = [True], []
+
+    def work() -> None:
+        if fail[0]:
+            raise ValueError("a secret")
+
+    loop = Loop("work", 0.0, work)
+    supervisor = Supervisor([loop], lambda name, result: counts.append(result))
+    for _ in range(2):
+        supervisor.run_once(loop)
+        assert loop.why == ""
+    supervisor.run_once(loop)
+    assert "3 times" in loop.why
+    assert "ValueError" in loop.why
+    fail[0] = False
+    supervisor.run_once(loop)
+    assert loop.why == ""
+    assert counts == ["failed"] * 3 + ["ok"]
+    assert "loop recovered" in log.getvalue()
+    assert "a secret" not in log.getvalue() + loop.why
+
+
+def test_stopping_waits_for_the_run_that_is_going_on(log: io.StringIO) -> None:
+    begun, finished = threading.Event(), []
+
+    def work() -> None:
+        begun.set()
+        time.sleep(0.3)
+        finished.append(True)
+
+    supervisor = Supervisor([Loop("work", 0.01, work), Loop("idle", 3600, lambda: None)])
+    supervisor.start()
+    begun.wait(5)
+    before = time.monotonic()
+    supervisor.stop(5)
+    assert finished
+    assert time.monotonic() - before < 3
+    count = len(finished)
+    time.sleep(0.4)
+    assert len(finished) == count
