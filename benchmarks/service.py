@@ -121,10 +121,11 @@ class Service:
         main, *workers = (each.memory_info().rss / 2**20 for each in self.processes())
         return main, sum(workers)
 
-    def cpu(self) -> tuple[float, float]:
-        """CPU seconds of the main process and of its workers so far."""
-        main, *workers = (sum(each.cpu_times()[:2]) for each in self.processes())
-        return main, sum(workers)
+
+def cpu_of(process: psutil.Process) -> tuple[float, float]:
+    """CPU seconds of a process and of its children so far."""
+    main, *workers = (sum(each.cpu_times()[:2]) for each in [process, *process.children(recursive=True)])
+    return main, sum(workers)
 
 
 @contextmanager
@@ -181,36 +182,37 @@ def ms(seconds: float) -> str:
     return f"{seconds * 1e3:.1f} ms"
 
 
-def intake(service: Service, pictures: Path, seconds: float, core: float) -> float:
-    before, cpu = service.stages(), service.cpu()
+def intake(service: Service, pictures: Path, seconds: float, core: tuple[float, float]) -> None:
+    before, cpu = service.stages(), cpu_of(service.process)
     full = load(service, "items", pictures, seconds)
-    after, spent = service.stages(), [b - a for a, b in zip(cpu, service.cpu(), strict=True)]
+    after, spent = service.stages(), [b - a for a, b in zip(cpu, cpu_of(service.process), strict=True)]
     rate = full["per_second"]
-    left = core * (os.cpu_count() - full["cpu"]) / os.cpu_count()  # type: ignore[operator]
+    left = core[0] * (os.cpu_count() - full["cpu"]) / os.cpu_count()  # type: ignore[operator]
     print(
         f"  intake, {CONNECTIONS} connections: {rate:.1f} requests/s   p50 {ms(full['p50'])}   "
         f"p99 {ms(full['p99'])}   {full['actions']}"
     )
     print(
-        f"    of the bare core: {rate / core:.0%}; of what the core does on what the generator leaves: "
+        f"    of the bare core: {rate / core[0]:.0%}; of what the core does on what the generator leaves: "
         f"{rate / left:.0%}"
     )
     whole = seconds + 3
+    each = sum(spent) / (rate * whole)
+    print(f"    CPU of an item: {ms(each)}, in the bare core {ms(core[1])}: {core[1] / each:.0%}")
     print(
         f"    cores: generator {full['cpu']:.2f}, service {spent[0] / whole:.2f}, its workers "
         f"{spent[1] / whole:.2f}"
     )
     took = {s: after[s][0] - before.get(s, (0, 0))[0] for s in after}
-    each = {s: took[s] / max(after[s][1] - before.get(s, (0, 0))[1], 1) for s in after}
+    mean = {s: took[s] / max(after[s][1] - before.get(s, (0, 0))[1], 1) for s in after}
     total = sum(took.values()) or 1
-    shares = "   ".join(f"{s} {took[s] / total:.0%} ({ms(each[s])})" for s in took)
+    shares = "   ".join(f"{s} {took[s] / total:.0%} ({ms(mean[s])})" for s in took)
     print(f"    stages of an item: {shares}")
     eased = load(service, "items", pictures, seconds, rate=0.8 * rate, connections=128)
     print(
         f"  intake at 80 % ({0.8 * rate:.0f}/s offered): p50 {ms(eased['p50'])}   p99 {ms(eased['p99'])}   "
         f"p99/p50 {eased['p99'] / eased['p50']:.1f}"
     )
-    return rate
 
 
 def hashes(service: Service, pictures: Path, seconds: float) -> None:
@@ -247,8 +249,8 @@ def soak(service: Service, pictures: Path, minutes: float) -> None:
         print(f": {late / early - 1:+.1%}")
 
 
-def bare_core(url: str, pictures: Path, seconds: float) -> float:
-    """Items a second through workers, lookup and policy."""
+def bare_core(url: str, pictures: Path, seconds: float) -> tuple[float, float]:
+    """Items a second through workers, lookup and policy, and CPU seconds of an item."""
     from nightlamp.banks.live import LiveBanks
     from nightlamp.examine import Workers
     from nightlamp.policy import load as rules_of
@@ -268,7 +270,7 @@ def bare_core(url: str, pictures: Path, seconds: float) -> float:
         end = begun + 3 + seconds
         while (now := time.perf_counter()) < end:
             if now - begun < 3:
-                done, start = 0, now
+                done, start, before = 0, now, sum(cpu_of(psutil.Process()))
             ready = [waiting.pop(0).result()]
             while waiting and waiting[0].done():
                 ready.append(waiting.pop(0).result())
@@ -277,9 +279,9 @@ def bare_core(url: str, pictures: Path, seconds: float) -> float:
             for _ in ready:
                 waiting.append(workers.examine(data[number % len(data)]))
                 number += 1
-        rate = done / (time.perf_counter() - start)
+        rate, each = done / (time.perf_counter() - start), (sum(cpu_of(psutil.Process())) - before) / done
     engine.dispose()
-    return rate
+    return rate, each
 
 
 def threatexchange(pictures: Path, entries: int, seconds: float) -> None:
@@ -350,13 +352,13 @@ def measure(options: argparse.Namespace, home: Path, url: str, pictures: Path) -
             soak(service, pictures, options.soak)
         return
     core = bare_core(url, pictures, options.seconds)
-    print(f"  bare core (workers, lookup, policy): {core:.1f} items/s")
+    print(f"  bare core (workers, lookup, policy): {core[0]:.1f} items/s, {ms(core[1])} of CPU an item")
     with serving(home, url) as service:
         intake(service, pictures, options.seconds, core)
         hashes(service, pictures, options.seconds)
         print("  memory: service {:.0f} MB, workers {:.0f} MB".format(*service.memory()))
     core = bare_core(url, pictures, options.seconds)
-    print(f"  bare core once more: {core:.1f} items/s")
+    print(f"  bare core once more: {core[0]:.1f} items/s, load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
