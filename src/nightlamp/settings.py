@@ -202,7 +202,7 @@ class ServerSettings(Section):
     body_seconds: PositiveFloat = Field(default=60.0, description="time for one body to arrive")
     pause_seconds: PositiveFloat = Field(default=10.0, description="time between two pieces of a body")
     json_bytes: PositiveInt = Field(default=4 << 20, description="larger JSON bodies are refused")
-    batch_bytes: PositiveInt = Field(default=128 << 20, description="larger batches of items are refused")
+    batch_bytes: PositiveInt = Field(default=64 << 20, description="larger batches of items are refused")
     import_bytes: PositiveInt = Field(default=1 << 30, description="larger hash lists are refused")
     batch_items: PositiveInt = Field(default=1_000, description="items of one batch")
     stop_seconds: PositiveInt = Field(

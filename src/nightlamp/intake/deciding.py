@@ -163,6 +163,10 @@ def examined(fingerprints: Sequence[Fingerprint], signals: Mapping[str, Signal])
         signal = signals.get(fingerprint.signal)
         if signal is None:
             unchecked[Unchecked(fingerprint.signal, "not installed")] = None
+        elif len(fingerprint.value) != signal.size:
+            unchecked[Unchecked(fingerprint.signal, "malformed", f"a value not of {signal.size} bytes")] = (
+                None
+            )
         elif signal.index == "exact":
             usable.append(replace(fingerprint, quality=None))
         else:

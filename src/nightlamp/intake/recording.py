@@ -131,12 +131,13 @@ class Recorder:
         """All of them, in the writer's transaction; may be run again."""
         answers = _answered_before(connection, entries)
         fresh = [entry for at, entry in enumerate(entries) if at not in answers]
+        # First what another node may be writing too: waiting for it must not hold up the audit log.
+        _write_names(connection, fresh)
         objects = {
             entry.case.item: self._keep(connection, entry, entry.sealed) for entry in fresh if entry.sealed
         }
         _write_items(connection, fresh, objects)
         _write_verdicts(connection, [entry for entry in fresh if entry.decision is not None])
-        _write_names(connection, fresh)
         _write_outbox(connection, fresh)
         if self._kept_for:
             remember_all(

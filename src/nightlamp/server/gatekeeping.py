@@ -27,6 +27,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _OPEN = ("/v1/health/", "/v1/openapi.json", "/metrics")
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_BATCHES = 4
 _FRAME = 1 << 20  # what a multipart body may have besides its file
 
 
@@ -127,6 +128,7 @@ class BodyLimits:
         self._node = node
         self._settings = node.settings.server
         self._uploads = asyncio.Semaphore(self._settings.uploads)
+        self._batches = asyncio.Semaphore(_BATCHES)  # these are whole in memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -138,12 +140,13 @@ class BodyLimits:
             declared = _declared(scope)
             if declared > limit:
                 raise too_large(limit)
-            if self._uploads.locked():
+            line = self._batches if scope["path"] == "/v1/items/batch" else self._uploads
+            if line.locked():
                 raise Problem("unavailable", "too many bodies at once", headers={"Retry-After": "1"})
         except Problem as problem:
             await problem.response(scope)(scope, receive, send)
             return
-        async with self._uploads:
+        async with line:
             await self._app(scope, self._watched(scope, receive, limit), send)
 
     def _watched(self, scope: Scope, receive: Receive, limit: int) -> Receive:
