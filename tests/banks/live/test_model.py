@@ -203,7 +203,7 @@ def found_in(matches: list) -> list[tuple[str, str, bool, int]]:  # type: ignore
 def test_two_nodes_always_answer_as_the_model(database_url: str, size: str) -> None:
     engine = connect(database_url)
     machine = type("Bound", (Machine,), {"engine": engine})
-    steps, examples = (30, 30) if size == "quick" else (80, 400)
+    steps, examples = (30, 30) if size == "quick" else (60, 100)
     run_state_machine_as_test(
         machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None)
     )
