@@ -95,6 +95,7 @@ def start(tmp_path: Path, workers: Workers) -> Iterator[Start]:
             post: Fetcher | None = None,
             pool: Any = None,
             folder: str = "data",
+            admin: str = "",
             **settings: Any,
         ) -> Service:
             log = io.StringIO()
@@ -107,8 +108,8 @@ def start(tmp_path: Path, workers: Workers) -> Iterator[Start]:
             node.prepare()
             node.supervisor.start = lambda: None  # type: ignore[method-assign]
             client = stack.enter_context(TestClient(create_app(made, node), raise_server_exceptions=False))
-            assert node.first_key is not None
-            return Service(client, node, log, node.first_key.secret.reveal())
+            assert (node.first_key is None) == bool(admin)
+            return Service(client, node, log, admin or node.first_key.secret.reveal())
 
         yield begin
 

@@ -196,6 +196,26 @@ def test_a_webhook_is_tried_until_it_is_taken_and_sent_again_on_demand(
     assert (gone["state"], gone["last"]) == ("dead", "removed")
 
 
+def test_a_receiver_that_fails_gets_a_rest_and_does_not_hold_up_others(
+    start: Start, sqlite_url: str, serve: Serve
+) -> None:
+    dead, well = serve(answer(b"", "500 Oh")), serve(answer())
+    service = start(sqlite_url, post=fetcher_for(dead, well))
+    for receiver in (dead, well):
+        service.post("/v1/webhooks", json={"url": f"http://127.0.0.1:{receiver.port}/"})
+    for seed in range(40):
+        service.post(
+            "/v1/fingerprints",
+            json={"fingerprints": [{"signal": "md5", "value": f"{seed:032x}"}], "mode": "async"},
+        )
+    service.run("webhooks")
+    assert len(well.requests) == 40
+    assert len(dead.requests) < 40
+    tried = len(dead.requests)
+    service.run("webhooks")
+    assert len(dead.requests) == tried
+
+
 def test_a_receiver_that_wants_no_more_is_left_alone(start: Start, sqlite_url: str, serve: Serve) -> None:
     receiver = serve(answer(b"", "410 Gone"))
     service = start(sqlite_url, post=fetcher_for(receiver))

@@ -56,7 +56,7 @@ class UrlFetcher:
         self._fetcher = fetcher
         self._memory = memory
         self._clock = clock
-        self._pool = ThreadPoolExecutor(4, thread_name_prefix="nightlamp-fetch")
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="nightlamp-fetch")
 
     def run_once(self) -> int:
         """Fetch what is due and wait until it is taken; how many URLs were tried."""

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
 
 from nightlamp import audit
 from nightlamp.errors import IntakeError, StoreError, UnavailableError, UndecidedError
@@ -27,6 +28,7 @@ from nightlamp.store import Writer
 from nightlamp.vault import HoldRequest, Sealed, Vault
 
 FOREVER = datetime.max.replace(microsecond=0)
+_TRIES = 2
 KEPT_MATCHES = 200  # of one verdict, the closest
 
 
@@ -43,6 +45,7 @@ class Entry:
         sealed: its content in the vault.
         lease: of the URL item that this finishes; ``""``: the item is new, or late.
         failed: the URL could not be fetched.
+        tries: how often it was written again since another node was quicker.
     """
 
     case: Case
@@ -53,6 +56,7 @@ class Entry:
     sealed: Sealed | None = None
     lease: str = ""
     failed: bool = False
+    tries: int = 0
     _since: float = field(default_factory=time.monotonic)
 
     def lap(self) -> float:
@@ -120,6 +124,9 @@ class Recorder:
                     entry.outcome.set_exception(answer)
                 else:
                     entry.outcome.set_result(answer)
+        elif len(entries) == 1 and isinstance(error, IntegrityError) and entries[0].tries < _TRIES:
+            entries[0].tries += 1  # another node has just answered the same request: look again
+            self.record(entries)
         elif len(entries) > 1 and not isinstance(error, UnavailableError | UndecidedError):
             for entry in entries:  # one of them is the cause: the others must not suffer
                 self.record([entry])

@@ -19,8 +19,10 @@ from nightlamp.outbound import Fetcher, Outcome, Secret, deliver, next_attempt
 from nightlamp.store import Clock, Writer, utc_now
 from nightlamp.urls import canonical
 
-AT_ONCE = 32
-LEASE = 120.0  # seconds; longer than any delivery
+AT_ONCE = 128
+THREADS = 16
+LEASE = 600.0  # seconds; longer than a whole run
+REST = 60.0  # seconds of rest for a receiver that failed, whatever else waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Deliverer:
     """Empties the outbox, on as many nodes as there are.
 
     A message is sent at least once; it comes twice if a node dies between the receiver's answer and the
-    commit, with the same id.
+    commit, with the same id. A receiver that fails gets a rest, so that it does not hold up the others.
 
     Args:
         writer: commits.
@@ -170,19 +172,24 @@ class Deliverer:
         self._writer = writer
         self._fetcher = fetcher
         self._clock = clock
-        self._pool = ThreadPoolExecutor(4, thread_name_prefix="nightlamp-webhook")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="nightlamp-webhook")
 
     def run_once(self) -> int:
         """Deliver what is due; how many messages were tried."""
         rows, endpoints = self._writer.write(self._take)
-        list(self._pool.map(lambda row: self._deliver(row, endpoints[row.webhook]), rows))
+        failing: set[str] = set()
+        list(self._pool.map(lambda row: self._deliver(row, endpoints[row.webhook], failing), rows))
         return len(rows)
 
     def close(self) -> None:
         """Finish what is being sent."""
         self._pool.shutdown()
 
-    def _deliver(self, row: Row[Any], endpoint: Row[Any]) -> None:
+    def _deliver(self, row: Row[Any], endpoint: Row[Any], failing: set[str]) -> None:
+        if row.webhook in failing:
+            until = self._clock() + timedelta(seconds=REST)
+            self._writer.write(lambda connection: _put_off(connection, row, until))
+            return
         outcome = deliver(
             self._fetcher,
             endpoint.url,
@@ -191,6 +198,8 @@ class Deliverer:
             message_id=row.id,
             now=self._clock().timestamp(),
         )
+        if outcome.kind != "delivered":
+            failing.add(row.webhook)
         now = self._clock()
         self._writer.write(lambda connection: _settle(connection, row, outcome, now))
 
@@ -213,6 +222,12 @@ def _settle(connection: Connection, row: Row[Any], outcome: Outcome, now: dateti
     if connection.execute(update(outbox).where(mine).values(values)).rowcount and outcome.kind == "gone":
         _disable(connection, row.webhook, "the receiver wants no more (410)", now)
         audit.append(connection, "system", "webhook.disabled", f"webhook:{row.webhook}", at=now)
+
+
+def _put_off(connection: Connection, row: Row[Any], until: datetime) -> None:
+    """Not an attempt: the receiver has just failed with another message."""
+    mine = (outbox.c.id == row.id) & (outbox.c.lease == row.lease) & (outbox.c.state == "pending")
+    connection.execute(update(outbox).where(mine).values(lease=None, due=until))
 
 
 def _disable(connection: Connection, webhook_id: str, why: str, now: datetime) -> bool:
