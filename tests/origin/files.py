@@ -17,7 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 A1111 = (
     "a bowl of plums <lora:glaze:0.8>\nNegative prompt: blurry\n"
-    'Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1234, Size: 512x512, Model hash: 0123abcd45, Model: still_life, '
+    "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1234, Size: 512x512, "
+    "Model hash: 0123abcd45, Model: still_life, "
     'Lora hashes: "glaze: aabbcc", Version: v1.10.1'
 )
 COMFY = {
@@ -180,7 +181,10 @@ def authority() -> tuple[bytes, bytes, str]:
 
     def named(name: str) -> x509.Name:
         return x509.Name(
-            [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name), x509.NameAttribute(NameOID.COMMON_NAME, name)]
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, name),
+                x509.NameAttribute(NameOID.COMMON_NAME, name),
+            ]
         )
 
     def usage(*, signs: bool, certifies: bool) -> x509.KeyUsage:
@@ -197,7 +201,9 @@ def authority() -> tuple[bytes, bytes, str]:
             .not_valid_before(today - dt.timedelta(days=2))
             .not_valid_after(today + dt.timedelta(days=900))
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(top.public_key()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(top.public_key()), critical=False
+            )
         )
 
     top, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())

@@ -1,4 +1,5 @@
-"""Generators' own metadata. Where the shared samples have no file, one is written here after documentation."""
+"""Generators' own metadata. Where the shared samples have no file, one is written here after
+documentation."""
 
 from __future__ import annotations
 
@@ -8,10 +9,23 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.origin.files import (
+    A1111,
+    COMFY,
+    IPTC,
+    camera,
+    drawn,
+    hidden,
+    jpeg,
+    png,
+    saved,
+    tagged_mp4,
+    with_xmp,
+    xmp,
+)
 
 from nightlamp.origin import origin_of
 from nightlamp.values import Assessment, Sealed, Statement
-from tests.origin.files import A1111, COMFY, camera, drawn, hidden, jpeg, png, saved, tagged_mp4, with_xmp, xmp
 
 PROMPT = "a bowl of plums"
 
@@ -50,14 +64,21 @@ def sampler(latent: str, denoise: float = 0.6) -> dict[str, Any]:
     [
         (edited(COMFY), "text-to-image", False),
         (edited(COMFY, **{"8": LOADED, "9": TO_LATENT, "4": sampler("9")}), "image-to-image", True),
-        (edited(COMFY, **{"8": LOADED, "9": TO_LATENT, "10": MASKED, "4": sampler("10")}), "inpainting", True),
+        (
+            edited(COMFY, **{"8": LOADED, "9": TO_LATENT, "10": MASKED, "4": sampler("10")}),
+            "inpainting",
+            True,
+        ),
         # A loader that only guides (ControlNet) is not the start, but it is a source.
         (
             edited(
                 COMFY,
                 **{
                     "8": LOADED,
-                    "9": {"class_type": "ControlNetApply", "inputs": {"conditioning": ["2", 0], "image": ["8", 0]}},
+                    "9": {
+                        "class_type": "ControlNetApply",
+                        "inputs": {"conditioning": ["2", 0], "image": ["8", 0]},
+                    },
                     "4": {**COMFY["4"], "inputs": {**COMFY["4"]["inputs"], "positive": ["9", 0]}},
                 },
             ),
@@ -71,7 +92,10 @@ def sampler(latent: str, denoise: float = 0.6) -> dict[str, Any]:
                 **{
                     "8": LOADED,
                     "9": {"class_type": "GetImageSize", "inputs": {"image": ["8", 0]}},
-                    "3": {"class_type": "EmptyLatentImage", "inputs": {"width": ["9", 0], "height": ["9", 1]}},
+                    "3": {
+                        "class_type": "EmptyLatentImage",
+                        "inputs": {"width": ["9", 0], "height": ["9", 1]},
+                    },
                 },
             ),
             "text-to-image",
@@ -98,7 +122,12 @@ def sampler(latent: str, denoise: float = 0.6) -> dict[str, Any]:
 def test_a_graph_tells_whether_another_picture_went_in(graph: str, mode: str, source: bool) -> None:
     found = origin_of(png({"prompt": graph}))
 
-    assert shown(found) == {"generator": "ComfyUI", "mode": mode, "model": "still_life.safetensors", "seed": 7}
+    assert shown(found) == {
+        "generator": "ComfyUI",
+        "mode": mode,
+        "model": "still_life.safetensors",
+        "seed": 7,
+    }
     assert has_source(found) is source
     assert found.outcome == ("declared AI-edited" if mode == "inpainting" else "declared AI-made")
     assert "her.png" not in f"{found}"
@@ -109,7 +138,11 @@ def test_a_graph_as_it_was_drawn_is_read_where_the_one_that_ran_is_missing() -> 
         "nodes": [
             {"id": 1, "type": "CheckpointLoaderSimple", "widgets_values": ["still_life.safetensors"]},
             {"id": 2, "type": "LoadImage", "widgets_values": ["her.png", "image"], "mode": 0},
-            {"id": 3, "type": "VAEEncode", "inputs": [{"name": "pixels", "link": 1}, {"name": "vae", "link": 2}]},
+            {
+                "id": 3,
+                "type": "VAEEncode",
+                "inputs": [{"name": "pixels", "link": 1}, {"name": "vae", "link": 2}],
+            },
             {
                 "id": 4,
                 "type": "KSampler",
@@ -119,17 +152,28 @@ def test_a_graph_as_it_was_drawn_is_read_where_the_one_that_ran_is_missing() -> 
             {"id": 5, "type": "VAEDecode", "inputs": [{"name": "samples", "link": 5}]},
             {"id": 6, "type": "SaveImage", "inputs": [{"name": "images", "link": 6}]},
         ],
-        "links": [[1, 2, 0, 3, 0, "IMAGE"], [2, 1, 2, 3, 1, "VAE"], [3, 1, 0, 4, 0, "MODEL"],
-                  [4, 3, 0, 4, 3, "LATENT"], [5, 4, 0, 5, 0, "LATENT"], [6, 5, 0, 6, 0, "IMAGE"]],
-    }  # fmt: skip
+        "links": [
+            [1, 2, 0, 3, 0, "IMAGE"],
+            [2, 1, 2, 3, 1, "VAE"],
+            [3, 1, 0, 4, 0, "MODEL"],
+            [4, 3, 0, 4, 3, "LATENT"],
+            [5, 4, 0, 5, 0, "LATENT"],
+            [6, 5, 0, 6, 0, "IMAGE"],
+        ],
+    }
 
     found = origin_of(png({"workflow": json.dumps(drawn_graph)}))
 
     assert shown(found) == {
-        "generator": "ComfyUI", "mode": "image-to-image", "model": "still_life.safetensors", "seed": 7
-    }  # fmt: skip
+        "generator": "ComfyUI",
+        "mode": "image-to-image",
+        "model": "still_life.safetensors",
+        "seed": 7,
+    }
     assert made(found).field("denoising") == 0.6
-    muted = json.dumps({**drawn_graph, "nodes": [n | {"mode": 4} if n["id"] == 2 else n for n in drawn_graph["nodes"]]})
+    muted = json.dumps(
+        {**drawn_graph, "nodes": [n | {"mode": 4} if n["id"] == 2 else n for n in drawn_graph["nodes"]]}
+    )
     assert not has_source(origin_of(png({"workflow": muted})))
 
 
@@ -154,12 +198,28 @@ LAST = "\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1234, Model: still_li
     [
         (A1111, "AUTOMATIC1111 or its format", "text-to-image"),
         (PROMPT + LAST + ", Denoising strength: 0.4", "AUTOMATIC1111 or its format", "image-to-image"),
-        (PROMPT + LAST + ", Denoising strength: 0.4, Hires upscale: 2", "AUTOMATIC1111 or its format", "text-to-image"),
-        (PROMPT + LAST + ", Denoising strength: 0.4, Mask blur: 4", "AUTOMATIC1111 or its format", "inpainting"),
+        (
+            PROMPT + LAST + ", Denoising strength: 0.4, Hires upscale: 2",
+            "AUTOMATIC1111 or its format",
+            "text-to-image",
+        ),
+        (
+            PROMPT + LAST + ", Denoising strength: 0.4, Mask blur: 4",
+            "AUTOMATIC1111 or its format",
+            "inpainting",
+        ),
         (PROMPT + LAST + ", Version: f2.0.1v1.10", "Forge", "text-to-image"),
         (PROMPT + LAST + ", Version: Fooocus v2.5.5", "Fooocus", "text-to-image"),
-        (PROMPT + LAST + ', Civitai resources: [{"type":"checkpoint"}], Civitai metadata: {}', "Civitai", "text-to-image"),
-        ("Postprocess upscale by: 4, Postprocess upscaler: R-ESRGAN 4x+", "AUTOMATIC1111 or its format", "upscaling"),
+        (
+            PROMPT + LAST + ', Civitai resources: [{"type":"checkpoint"}], Civitai metadata: {}',
+            "Civitai",
+            "text-to-image",
+        ),
+        (
+            "Postprocess upscale by: 4, Postprocess upscaler: R-ESRGAN 4x+",
+            "AUTOMATIC1111 or its format",
+            "upscaling",
+        ),
     ],
 )
 @pytest.mark.parametrize("where", ["png", "exif", "alpha", "alpha packed", "colour", "colour packed"])
@@ -184,8 +244,8 @@ def test_what_a1111_tells() -> None:
     fields = dict(made(origin_of(png({"parameters": A1111}))).fields)
 
     prompt, negative = fields.pop("prompt"), fields.pop("negative_prompt")
-    assert isinstance(prompt, Sealed) and prompt.reveal() == "a bowl of plums <lora:glaze:0.8>"
-    assert isinstance(negative, Sealed) and negative.reveal() == "blurry"
+    assert prompt == Sealed("a bowl of plums <lora:glaze:0.8>")
+    assert negative == Sealed("blurry")
     assert fields == {
         "generator": "AUTOMATIC1111 or its format",
         "mode": "text-to-image",
@@ -206,80 +266,173 @@ def test_hidden_text_is_found_in_lossless_webp_and_lost_in_lossy() -> None:
 
 
 INVOKE = {
-    "generation_mode": "sdxl_img2img", "positive_prompt": PROMPT, "seed": 5, "steps": 30, "scheduler": "euler",
-    "strength": 0.7, "init_image": "her.png", "model": {"name": "still_life", "hash": "blake3:00"},
+    "generation_mode": "sdxl_img2img",
+    "positive_prompt": PROMPT,
+    "seed": 5,
+    "steps": 30,
+    "scheduler": "euler",
+    "strength": 0.7,
+    "init_image": "her.png",
+    "model": {"name": "still_life", "hash": "blake3:00"},
     "loras": [{"model": {"name": "glaze"}, "weight": 1}],
-}  # fmt: skip
-NOVELAI = {"steps": 28, "sampler": "k_euler", "seed": 5, "request_type": "NativeInfillingRequest", "uc": "blurry"}
+}
+NOVELAI = {
+    "steps": 28,
+    "sampler": "k_euler",
+    "seed": 5,
+    "request_type": "NativeInfillingRequest",
+    "uc": "blurry",
+}
 
 
 # Each after the documentation or source that its reader in nightlamp.origin.generators names.
 @pytest.mark.parametrize(
     ("data", "expected", "source"),
     [
-        (png({"invokeai_metadata": json.dumps(INVOKE)}), ("InvokeAI", "image-to-image", "still_life", 5), True),
         (
-            png({"sd-metadata": json.dumps({"model_weights": "sd-1.5", "image": {
-                "type": "txt2img", "prompt": [{"prompt": PROMPT, "weight": 1}], "seed": 5, "sampler": "k_lms"}})}),
+            png({"invokeai_metadata": json.dumps(INVOKE)}),
+            ("InvokeAI", "image-to-image", "still_life", 5),
+            True,
+        ),
+        (
+            png(
+                {
+                    "sd-metadata": json.dumps(
+                        {
+                            "model_weights": "sd-1.5",
+                            "image": {
+                                "type": "txt2img",
+                                "prompt": [{"prompt": PROMPT, "weight": 1}],
+                                "seed": 5,
+                                "sampler": "k_lms",
+                            },
+                        }
+                    )
+                }
+            ),
             ("InvokeAI", "text-to-image", "sd-1.5", 5),
             False,
         ),
-        (png({"Dream": f'"{PROMPT}" -s 50 -S 5 -W 512 -C 7.5 -A k_lms'}), ("InvokeAI", "text-to-image", None, 5), False),
-        (png({"Dream": f'"{PROMPT}" -s50 -S5 -I her.png -f0.7'}), ("InvokeAI", "image-to-image", None, 5), True),
         (
-            png({"Software": "NovelAI", "Source": "NovelAI Diffusion V4 37442FCA", "Description": PROMPT,
-                 "Comment": json.dumps(NOVELAI)}),
+            png({"Dream": f'"{PROMPT}" -s 50 -S 5 -W 512 -C 7.5 -A k_lms'}),
+            ("InvokeAI", "text-to-image", None, 5),
+            False,
+        ),
+        (
+            png({"Dream": f'"{PROMPT}" -s50 -S5 -I her.png -f0.7'}),
+            ("InvokeAI", "image-to-image", None, 5),
+            True,
+        ),
+        (
+            png(
+                {
+                    "Software": "NovelAI",
+                    "Source": "NovelAI Diffusion V4 37442FCA",
+                    "Description": PROMPT,
+                    "Comment": json.dumps(NOVELAI),
+                }
+            ),
             ("NovelAI", "inpainting", "NovelAI Diffusion V4", 5),
             True,
         ),
         (
-            png({"parameters": json.dumps({"sui_image_params": {
-                "prompt": PROMPT, "model": "Flux/dev", "seed": 5, "initimagecreativity": 0.6, "swarm_version": "0.9"}})}),
+            png(
+                {
+                    "parameters": json.dumps(
+                        {
+                            "sui_image_params": {
+                                "prompt": PROMPT,
+                                "model": "Flux/dev",
+                                "seed": 5,
+                                "initimagecreativity": 0.6,
+                                "swarm_version": "0.9",
+                            }
+                        }
+                    )
+                }
+            ),
             ("SwarmUI", "image-to-image", "Flux/dev", 5),
             True,
         ),
         (
-            with_xmp(xmp("<exif:UserComment><rdf:Alt><rdf:li>" + json.dumps(
-                {"c": PROMPT, "uc": "", "model": "flux", "sampler": "DDIM", "seed": 5, "steps": 8, "strength": 1}
-            ) + "</rdf:li></rdf:Alt></exif:UserComment>", 'xmp:CreatorTool="Draw Things"')),
+            with_xmp(
+                xmp(
+                    "<exif:UserComment><rdf:Alt><rdf:li>"
+                    + json.dumps(
+                        {
+                            "c": PROMPT,
+                            "uc": "",
+                            "model": "flux",
+                            "sampler": "DDIM",
+                            "seed": 5,
+                            "steps": 8,
+                            "strength": 1,
+                        }
+                    )
+                    + "</rdf:li></rdf:Alt></exif:UserComment>",
+                    'xmp:CreatorTool="Draw Things"',
+                )
+            ),
             ("Draw Things", "text-to-image", "flux", 5),
             False,
         ),
         (
-            png({"Description": f"{PROMPT} --ar 2:1 --v 6 Job ID: a7421d2f-b262-44f9-977c-ac23e9c7d3e3", "Author": "x"}),
+            png(
+                {
+                    "Description": f"{PROMPT} --ar 2:1 --v 6 Job ID: a7421d2f-b262-44f9-977c-ac23e9c7d3e3",
+                    "Author": "x",
+                }
+            ),
             ("Midjourney", "text-to-image", "v6", None),
             False,
         ),
         (
-            png({"Description": f"https://example.org/her.png {PROMPT} --v 6.1 "
-                                "Job ID: a7421d2f-b262-44f9-977c-ac23e9c7d3e3"}),
+            png(
+                {
+                    "Description": f"https://example.org/her.png {PROMPT} --v 6.1 "
+                    "Job ID: a7421d2f-b262-44f9-977c-ac23e9c7d3e3"
+                }
+            ),
             ("Midjourney", "image-to-image", "v6.1", None),
             True,
         ),
     ],
-)  # fmt: skip
+)
 def test_other_generators(data: bytes, expected: tuple[Any, ...], source: bool) -> None:
     found = origin_of(data)
-    told = [s for s in found.statements if s.field("generator") == expected[0] and s.says in ("ai-made", "ai-edited")]
+    told = [
+        s
+        for s in found.statements
+        if s.field("generator") == expected[0] and s.says in ("ai-made", "ai-edited")
+    ]
 
     assert any(
-        tuple(dict(s.fields).get(name) for name in ("generator", "mode", "model", "seed")) == expected for s in told
+        tuple(dict(s.fields).get(name) for name in ("generator", "mode", "model", "seed")) == expected
+        for s in told
     )
     assert has_source(found) is source
-    assert PROMPT not in f"{found}" and "her.png" not in f"{found}"
+    assert PROMPT not in f"{found}"
+    assert "her.png" not in f"{found}"
+
+
+TYPE = "Iptc4xmpExt:DigitalSourceType"
+
+
+def property_of(attribute: str) -> bytes:
+    return with_xmp(xmp("", attribute))
 
 
 # Services that say it with IPTC's property, a credit, a program's name or China's label.
 @pytest.mark.parametrize(
     ("data", "outcome"),
     [
-        (with_xmp(xmp("", 'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"')), "declared AI-made"),
-        (with_xmp(xmp("", 'Iptc4xmpExt:DigitalSourceType="compositeWithTrainedAlgorithmicMedia"')), "declared AI-edited"),
-        (with_xmp(xmp("", 'Iptc4xmpExt:DigitalSourceType="algorithmicMedia"')), "unknown"),
-        (with_xmp(xmp("", 'photoshop:Credit="Made with Google AI"')), "declared AI-made"),
-        (with_xmp(xmp("", 'xmp:CreatorTool="Adobe Firefly"')), "declared AI-made"),
-        (with_xmp(xmp("", 'TC260:AIGC="{&quot;Label&quot;:&quot;1&quot;,&quot;ContentProducer&quot;:&quot;x&quot;}"')), "declared AI-made"),
-        (with_xmp(xmp("", 'TC260:AIGC="{&quot;Label&quot;:&quot;2&quot;}"')), "unknown"),
+        (property_of(f'{TYPE}="{IPTC}trainedAlgorithmicMedia"'), "declared AI-made"),
+        (property_of(f'{TYPE}="compositeWithTrainedAlgorithmicMedia"'), "declared AI-edited"),
+        (property_of(f'{TYPE}="algorithmicMedia"'), "unknown"),
+        (property_of('photoshop:Credit="Made with Google AI"'), "declared AI-made"),
+        (property_of('xmp:CreatorTool="Adobe Firefly"'), "declared AI-made"),
+        (property_of('TC260:AIGC=\'{"Label":"1","ContentProducer":"x"}\''), "declared AI-made"),
+        (property_of('TC260:AIGC=\'{"Label":"2"}\''), "unknown"),
         (png({"AIGC": '{"Label":"1"}'}), "declared AI-made"),
         (tagged_mp4({"AIGC": '{"Label":"1"}'}), "declared AI-made"),
         (tagged_mp4({"encoder": "Lavf61.7.100"}), "unknown"),
@@ -290,7 +443,7 @@ def test_other_generators(data: bytes, expected: tuple[Any, ...], source: bool) 
         (with_xmp(xmp("", 'photoshop:Credit="A. Photographer"')), "unknown"),
         (jpeg(camera()), "unknown"),
     ],
-)  # fmt: skip
+)
 def test_declarations_without_parameters(data: bytes, outcome: str) -> None:
     assert origin_of(data).outcome == outcome
 

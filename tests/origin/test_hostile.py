@@ -12,10 +12,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.origin.files import (
+    COMFY,
+    authority,
+    box,
+    chunk,
+    hidden,
+    jpeg,
+    png,
+    saved,
+    segment,
+    with_chunks,
+    with_segments,
+    with_xmp,
+    xmp,
+)
 
 from nightlamp.media import Limits
 from nightlamp.origin import TrustList, origin_of
-from tests.origin.files import COMFY, authority, box, chunk, hidden, jpeg, png, saved, segment, with_chunks, with_segments, with_xmp, xmp
 
 MIB = 1 << 20
 
@@ -70,11 +84,27 @@ def many_nodes() -> bytes:
 
 
 def wild_json() -> bytes:
-    odd = {"1": {"class_type": 5}, "2": {"class_type": "KSampler", "inputs": [1]}, "3": 7, "4": None,
-           "5": {"class_type": "KSampler", "inputs": {"latent_image": [["5"], 0], "seed": 1e999, "steps": -(10**40)}}}  # fmt: skip
-    return png({"prompt": json.dumps(odd), "workflow": '{"nodes": [5, {"id": {}}], "links": [[], [1]]}',
-                "invokeai_metadata": '{"model": 5, "loras": [3], "seed": []}', "Dream": '"', "sd-metadata": "[]",
-                "parameters": '{"sui_image_params": [], "base_model": 1, "performance": {}}', "AIGC": '{"Label": []}'})  # fmt: skip
+    odd = {
+        "1": {"class_type": 5},
+        "2": {"class_type": "KSampler", "inputs": [1]},
+        "3": 7,
+        "4": None,
+        "5": {
+            "class_type": "KSampler",
+            "inputs": {"latent_image": [["5"], 0], "seed": 1e999, "steps": -(10**40)},
+        },
+    }
+    return png(
+        {
+            "prompt": json.dumps(odd),
+            "workflow": '{"nodes": [5, {"id": {}}], "links": [[], [1]]}',
+            "invokeai_metadata": '{"model": 5, "loras": [3], "seed": []}',
+            "Dream": '"',
+            "sd-metadata": "[]",
+            "parameters": '{"sui_image_params": [], "base_model": 1, "performance": {}}',
+            "AIGC": '{"Label": []}',
+        }
+    )
 
 
 def exif(body: bytes) -> bytes:
@@ -92,7 +122,9 @@ def huge_exif() -> bytes:
 
 
 def crowded_exif() -> bytes:
-    return exif(b"MM\0*\0\0\0\x08" + struct.pack(">H", 65535) + struct.pack(">HHII", 271, 2, 1 << 31, 4) * 65535)
+    return exif(
+        b"MM\0*\0\0\0\x08" + struct.pack(">H", 65535) + struct.pack(">HHII", 271, 2, 1 << 31, 4) * 65535
+    )
 
 
 def many_chunks() -> bytes:
@@ -115,7 +147,14 @@ def many_boxes() -> bytes:
 
 
 def deep_matroska() -> bytes:
-    return b"\x1aE\xdf\xa3\x80" + b"\x18\x53\x80\x67\x01" + b"\xff" * 7 + b"\x67\xc8\x01" + b"\xff" * 7 + b"\x67\xc8\xff" * 200_000
+    return (
+        b"\x1aE\xdf\xa3\x80"
+        + b"\x18\x53\x80\x67\x01"
+        + b"\xff" * 7
+        + b"\x67\xc8\x01"
+        + b"\xff" * 7
+        + b"\x67\xc8\xff" * 200_000
+    )
 
 
 def hidden_bomb() -> bytes:
@@ -178,7 +217,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: png({"parameters": "x\nSteps: 1, Seed: 1, " + 'a:"' * 1_000_000}),
         "",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.timeout(30)
@@ -225,7 +264,9 @@ def damaged(data: bytes, seed: int) -> bytes:
     chance = random.Random(seed)
     changed = bytearray(data[: chance.choice([len(data), len(data) // 2, 2_000])])
     for _ in range(chance.choice([1, 5, 50])):
-        changed[chance.randrange(min(len(changed), chance.choice([64, 4_000, len(changed)])))] = chance.randrange(256)
+        changed[chance.randrange(min(len(changed), chance.choice([64, 4_000, len(changed)])))] = (
+            chance.randrange(256)
+        )
     if chance.random() < 0.3:
         at, size = chance.randrange(len(changed)), chance.randrange(2_000)
         changed[at:at] = changed[chance.randrange(len(changed)) :][:size]
@@ -241,7 +282,11 @@ def test_damaged_files_never_raise_and_never_become_a_cameras(shared_data: Path,
         for seed in range(rounds):
             found = origin_of(damaged(data, seed), trust=trust, thumbnails=False)
             assert found.outcome != "camera-signed"
-            assert not any(u.why == "reader failed" for u in found.unchecked), (path.name, seed, found.unchecked)
+            assert not any(u.why == "reader failed" for u in found.unchecked), (
+                path.name,
+                seed,
+                found.unchecked,
+            )
 
 
 def _library() -> bool:

@@ -8,9 +8,6 @@ from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
-
-from nightlamp.origin import origin_of, to_json
-from nightlamp.values import Assessment, Strength
 from tests.origin.files import (
     A1111,
     box,
@@ -27,6 +24,9 @@ from tests.origin.files import (
     with_xmp,
     xmp,
 )
+
+from nightlamp.origin import origin_of, to_json
+from nightlamp.values import Assessment, Strength
 
 
 def says(found: Assessment) -> set[str]:
@@ -60,7 +60,8 @@ def test_an_editor_is_an_edit(name: str) -> None:
 
 def test_a_history_of_changes_is_an_edit() -> None:
     events = "".join(
-        f'<rdf:li stEvt:action="{action}" stEvt:softwareAgent="Some Editor"/>' for action in ("created", "saved", "derived")
+        f'<rdf:li stEvt:action="{action}" stEvt:softwareAgent="Some Editor"/>'
+        for action in ("created", "saved", "derived")
     )
 
     found = origin_of(with_xmp(xmp(f"<xmpMM:History><rdf:Seq>{events}</rdf:Seq></xmpMM:History>")))
@@ -100,9 +101,9 @@ def test_a_thumbnail_of_something_else_is_an_edit_and_its_own_is_none() -> None:
         data = with_thumbnail(picture, thumbnail)
         if not known:
             return origin_of(data).outcome
-        from nightlamp.signals.pdq import pdq_hash
-
         import numpy as np
+
+        from nightlamp.signals.pdq import pdq_hash
 
         return origin_of(data, pdq=pdq_hash(np.asarray(picture.convert("L")))[0]).outcome
 
@@ -113,7 +114,7 @@ def test_a_thumbnail_of_something_else_is_an_edit_and_its_own_is_none() -> None:
 
 
 def test_extended_xmp_is_put_together() -> None:
-    packet = xmp('<xmp:CreatorTool>Midjourney</xmp:CreatorTool>')
+    packet = xmp("<xmp:CreatorTool>Midjourney</xmp:CreatorTool>")
     guid, half = b"0" * 32, len(packet) // 2
 
     def part(start: int, end: int) -> bytes:
@@ -127,6 +128,11 @@ def test_extended_xmp_is_put_together() -> None:
     assert [(u.what, u.why) for u in origin_of(gap).unchecked] == [("xmp", "damaged")]
 
 
+FTYP = box(b"ftyp", b"isom\0\0\0\0isom")
+XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+DATA = box(b"data", b"\0\0\0\1\0\0\0\0", b"Midjourney")
+INFO = b"INFOISFT" + struct.pack("<I", 10) + b"Midjourney"
+IIM = b"\x1c\2\x41\0\x0aMidjourney\0"
 MADE = xmp("", 'xmp:CreatorTool="Midjourney"')
 
 
@@ -140,21 +146,39 @@ MADE = xmp("", 'xmp:CreatorTool="Midjourney"')
         saved(drawn(), "AVIF", xmp=MADE),
         with_segments(segment(0xFE, b"Made with Midjourney")),
         saved(drawn(), "GIF", comment=b"Made with Midjourney"),
-        box(b"ftyp", b"isom\0\0\0\0isom") + box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), MADE),
-        box(b"ftyp", b"isom\0\0\0\0isom")
-        + box(b"moov", box(b"udta", box(b"\xa9too", struct.pack(">HH", 10, 0), b"Midjourney"))),
-        box(b"ftyp", b"isom\0\0\0\0isom")
-        + box(b"moov", box(b"udta", box(b"meta", b"\0\0\0\0", box(b"ilst", box(b"\xa9too", box(b"data", b"\0\0\0\1\0\0\0\0", b"Midjourney")))))),
-        b"RIFF" + struct.pack("<I", 34) + b"AVI LIST" + struct.pack("<I", 22) + b"INFOISFT" + struct.pack("<I", 10) + b"Midjourney",
-        with_segments(segment(0xED, b"Photoshop 3.0\08BIM\4\4\0\0" + struct.pack(">I", 15) + b"\x1c\2\x41\0\x0aMidjourney\0")),
+        FTYP + box(b"uuid", XMP_UUID, MADE),
+        FTYP + box(b"moov", box(b"udta", box(b"\xa9too", struct.pack(">HH", 10, 0), b"Midjourney"))),
+        FTYP + box(b"moov", box(b"udta", box(b"meta", b"\0\0\0\0", box(b"ilst", box(b"\xa9too", DATA))))),
+        b"RIFF" + struct.pack("<I", 34) + b"AVI LIST" + struct.pack("<I", 22) + INFO,
+        with_segments(segment(0xED, b"Photoshop 3.0\08BIM\4\4\0\0" + struct.pack(">I", 15) + IIM)),
         # Matroska: EBML header, a segment of unknown size, its info, the writing program.
-        b"\x1aE\xdf\xa3\x80" + b"\x18\x53\x80\x67\x01" + b"\xff" * 7 + b"\x15\x49\xa9\x66\x8d" + b"\x57\x41\x8a" + b"Midjourney",
+        b"\x1aE\xdf\xa3\x80"
+        + b"\x18\x53\x80\x67\x01"
+        + b"\xff" * 7
+        + b"\x15\x49\xa9\x66\x8d"
+        + b"\x57\x41\x8a"
+        + b"Midjourney",
         png({"Software": "Midjourney"}),
         tagged_mp4({"com.apple.quicktime.software": "Midjourney"}),
     ],
-    ids=["jpeg xmp", "png xmp", "webp xmp", "tiff xmp", "avif xmp", "jpeg comment", "gif comment", "mp4 xmp", "mp4 too",
-         "mp4 ilst", "avi", "iptc", "matroska", "png software", "mov software"],
-)  # fmt: skip
+    ids=[
+        "jpeg xmp",
+        "png xmp",
+        "webp xmp",
+        "tiff xmp",
+        "avif xmp",
+        "jpeg comment",
+        "gif comment",
+        "mp4 xmp",
+        "mp4 too",
+        "mp4 ilst",
+        "avi",
+        "iptc",
+        "matroska",
+        "png software",
+        "mov software",
+    ],
+)
 def test_every_container_gives_up_its_metadata(data: bytes) -> None:
     assert origin_of(data).outcome == "declared AI-made"
 

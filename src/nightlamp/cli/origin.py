@@ -38,9 +38,9 @@ def origin(
 ) -> None:
     """Say how each FILE was made, as far as it tells ('-' is standard input): camera, AI, edited.
 
-    It reads C2PA manifests, EXIF, XMP, IPTC, and what image generators write into their files, and says how each
-    statement could be forged. What a file does not say is "unknown", never "real". Nothing is fetched. The exit
-    status is 2 if some evidence could not be checked. See docs/origin.md.
+    It reads C2PA manifests, EXIF, XMP, IPTC, and what image generators write into their files, and says how
+    each statement could be forged. What a file does not say is "unknown", never "real". Nothing is fetched.
+    The exit status is 2 if some evidence could not be checked. See docs/origin.md.
 
     \b
     nightlamp origin picture.png

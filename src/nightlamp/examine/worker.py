@@ -100,9 +100,7 @@ def _alarm(seconds: float) -> None:
     unix_signal.setitimer(unix_signal.ITIMER_REAL, seconds)
 
 
-def _examine(
-    pool: socket.socket, file: BinaryIO, limits: Limits, detail: Any, origin: Asked | None
-) -> None:
+def _examine(pool: socket.socket, file: BinaryIO, limits: Limits, detail: Any, origin: Asked | None) -> None:
     _alarm(limits.seconds)
     waiting: list[Any] = []
     for step in steps(file, installed(), limits, detail, origin):

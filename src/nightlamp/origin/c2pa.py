@@ -1,8 +1,9 @@
 """C2PA manifests by ``c2pa-python``: whose signature holds, what the manifest and its ingredients say.
 
-The library is asked to fetch nothing, and its "valid" is not ours: a signer counts by the operator's trust list.
-What was signed and then changed ("the content is another") is told apart from a manifest that was itself changed
-("the signature does not hold"). Facts: the C2PA specification 2.2, chapters on validation, actions, ingredients.
+The library is asked to fetch nothing, and its "valid" is not ours: a signer counts by the operator's trust
+list. What was signed and then changed ("the content is another") is told apart from a manifest that was
+itself changed ("the signature does not hold"). Facts: the C2PA specification 2.2, chapters on validation,
+actions, ingredients.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ from functools import lru_cache
 from typing import Any
 
 from nightlamp.origin import vocabulary
-from nightlamp.origin.statements import clean, sealed, state
 from nightlamp.origin.asked import TrustList
+from nightlamp.origin.generators.generated import mapping
+from nightlamp.origin.statements import clean, sealed, state
 from nightlamp.values import Says, Statement, Strength, Unchecked, Value
 
 MANIFEST = 64 << 20
 """Larger manifest stores are not read."""
 _MANIFESTS = 64
 _LABEL = re.compile(r"/c2pa/([^/]+)")
-_CONTENT = re.compile(r"(dataHash|bmffHash|boxesHash|collectionHash|hash\.data|dataHashes)\.\w*mismatch|dataHash\.malformed")
+_CONTENT = re.compile(
+    r"(dataHash|bmffHash|boxesHash|collectionHash|hash\.data|dataHashes)\.\w*mismatch|dataHash\.malformed"
+)
 _HARMLESS = re.compile(
     r"signingCredential\.untrusted|signingCredential\.ocsp\.(skipped|inaccessible|unknown)|^timeStamp\.|^timeOfSigning"
     r"|^ingredient\.unknownProvenance|^cawg\."
@@ -73,7 +77,9 @@ class _Found:
         return [code for code in self.bad if not _HARMLESS.search(code)]
 
 
-def of_manifest(data: memoryview, media_type: str, trust: TrustList) -> tuple[list[Statement], list[Unchecked]]:
+def of_manifest(
+    data: memoryview, media_type: str, trust: TrustList
+) -> tuple[list[Statement], list[Unchecked]]:
     """What the manifest of a file says, and what of it could not be checked."""
     try:
         store = _read(data, media_type, trust)
@@ -83,7 +89,7 @@ def of_manifest(data: memoryview, media_type: str, trust: TrustList) -> tuple[li
         return [], []
     manifests = store.get("manifests")
     active = store.get("active_manifest")
-    if not isinstance(manifests, dict) or active not in manifests:
+    if not isinstance(manifests, dict) or not isinstance(active, str) or active not in manifests:
         return [], [Unchecked("c2pa", "damaged")]
     return list(_Store(manifests, _codes(store), store).tell(active)), []
 
@@ -183,7 +189,8 @@ class _Store:
     def _state_of(self, found: _Found, manifest: Mapping[str, Any]) -> Iterator[Statement]:
         fields = {"generator": _maker(manifest), **dict(_signer(manifest))}
         if found.content:
-            text = "its C2PA manifest was made for other content: the file was changed after signing, or the manifest copied"
+            text = "its C2PA manifest was made for other content: "
+            text += "the file was changed after signing, or the manifest copied"
             yield state("c2pa", "broken", text, fields={**fields, "broken": "content"})
         if found.tampered:
             text = "the signature of its C2PA manifest does not hold: the manifest was changed or forged"
@@ -194,11 +201,15 @@ class _Store:
             text = "it has a C2PA manifest whose signature cannot be relied on"
             if found.loose:
                 text += ": it holds, but leaves out parts of the file that are not the manifest's own"
-            yield state("c2pa", "present", text, Strength.CONTEXT, {**fields, "codes": ", ".join(sorted(found.bad))})
+            yield state(
+                "c2pa", "present", text, Strength.CONTEXT, {**fields, "codes": ", ".join(sorted(found.bad))}
+            )
             return
         signer = dict(_signer(manifest)).get("signer") or "somebody"
         whether = "who is" if found.strength == Strength.TRUSTED else "who is not"
-        yield state("c2pa", "signed", f"signed by {signer}, {whether} on the trust list", found.strength, fields)
+        yield state(
+            "c2pa", "signed", f"signed by {signer}, {whether} on the trust list", found.strength, fields
+        )
 
     def _ingredients(self, active: str) -> Iterator[Statement]:
         """The pictures that went into this one, and theirs, each once."""
@@ -218,9 +229,10 @@ class _Store:
                 found = self.found.get(below, _Found())
                 if found.content or found.tampered:
                     text = "the manifest of an ingredient does not hold"
-                    yield state("c2pa", "broken", text, Strength.WEAK, {"ingredient": sealed(ingredient.get("title"))})
-                for said in self._claims(self.manifests[below], found.strength, relation):
-                    yield said
+                    yield state(
+                        "c2pa", "broken", text, Strength.WEAK, {"ingredient": sealed(ingredient.get("title"))}
+                    )
+                yield from self._claims(self.manifests[below], found.strength, relation)
 
     def _source(self, ingredient: Mapping[str, Any], relation: str) -> Statement:
         how = "was given to the generator" if relation == "inputTo" else "was put into it"
@@ -253,7 +265,9 @@ class _Store:
             elif (uri := _type_in(given)) is not None:
                 yield _typed(uri, label, maker, whose, relation, strength)
             elif label == "stds.exif" and (camera := _camera(given)):
-                yield state("c2pa", "camera", f"{whose} names the camera {camera}", strength, {"model": camera})
+                yield state(
+                    "c2pa", "camera", f"{whose} names the camera {camera}", strength, {"model": camera}
+                )
         if changes and relation != "componentOf" and relation != "inputTo":
             text = f"{whose}, of {maker}, says: {', '.join(changes)}"
             yield state("c2pa", "edited", text, strength, {"changes": ", ".join(changes)})
@@ -262,16 +276,28 @@ class _Store:
 def _typed(uri: str, action: str, agent: str, whose: str, relation: str, strength: Strength) -> Statement:
     """A digital source type at an action, or at an ingredient's."""
     says, text = vocabulary.source_type(uri)
-    if says == "ai-made" and not action.startswith(("c2pa.created", "c2pa.opened", "c2pa.converted", "stds.", "cawg.", "c2pa.metadata")):
+    if says == "ai-made" and not action.startswith(
+        ("c2pa.created", "c2pa.opened", "c2pa.converted", "stds.", "cawg.", "c2pa.metadata")
+    ):
         says, text = "ai-edited", "a part was made by a trained model"
     if relation in ("componentOf", "inputTo"):
         says = _AS_PART.get(says, says)
     strength = Strength.CONTEXT if says == "software" else strength
-    fields: dict[str, Value | None] = {"source_type": uri, "action": action, "generator": agent, "relation": relation}
+    fields: dict[str, Value | None] = {
+        "source_type": uri,
+        "action": action,
+        "generator": agent,
+        "relation": relation,
+    }
     return state("c2pa", says, f"{whose}, of {agent}, says: {text}", strength, fields)
 
 
-_AS_PART: Mapping[Says, Says] = {"ai-made": "ai-edited", "camera": "source picture", "edited": "software", "synthetic": "software"}
+_AS_PART: Mapping[Says, Says] = {
+    "ai-made": "ai-edited",
+    "camera": "source picture",
+    "edited": "software",
+    "synthetic": "software",
+}
 """What an ingredient's own statement means for the picture that it became a part of."""
 
 
@@ -292,8 +318,12 @@ def _opened(manifest: Mapping[str, Any], ingredient: Mapping[str, Any]) -> bool:
     for name, given in _assertions(manifest):
         for action in (given.get("actions") or ()) if name.startswith("c2pa.actions") else ():
             if isinstance(action, dict) and action.get("action") == "c2pa.opened":
-                parameters = action.get("parameters") if isinstance(action.get("parameters"), dict) else {}
-                urls = [u.get("url", "") for u in _listed(parameters, "ingredients", "ingredient") if isinstance(u, dict)]
+                parameters = mapping(action.get("parameters"))
+                urls = [
+                    u.get("url", "")
+                    for u in _listed(parameters, "ingredients", "ingredient")
+                    if isinstance(u, dict)
+                ]
                 if parameters.get("instanceId") in ids or any(str(u).endswith("/" + label) for u in urls):
                     return True
     return False
@@ -326,7 +356,9 @@ def _type_in(given: Mapping[str, Any]) -> str | None:
 
 
 def _camera(given: Mapping[str, Any]) -> str:
-    make, model = (next((v for k, v in given.items() if k.lower() == f"tiff:{name}"), "") for name in ("make", "model"))
+    make, model = (
+        next((v for k, v in given.items() if k.lower() == f"tiff:{name}"), "") for name in ("make", "model")
+    )
     return clean(f"{make} {model}", 60) if isinstance(model, str) and model else ""
 
 
@@ -335,7 +367,13 @@ def _training(given: Mapping[str, Any], strength: Strength) -> Statement:
     listed = entries.items() if isinstance(entries, dict) else ()
     uses = {str(k).rpartition(".")[2]: str(v.get("use", "")) for k, v in listed if isinstance(v, dict)}
     text = ", ".join(f"{name}: {use}" for name, use in uses.items())
-    return state("c2pa", "training", f"on its use for training it says: {clean(text, 150) or 'nothing that is known here'}", min(strength, Strength.CONTEXT), {"entries": text})
+    return state(
+        "c2pa",
+        "training",
+        f"on its use for training it says: {clean(text, 150) or 'nothing that is known here'}",
+        min(strength, Strength.CONTEXT),
+        {"entries": text},
+    )
 
 
 def _maker(manifest: Mapping[str, Any]) -> str:
@@ -345,7 +383,11 @@ def _maker(manifest: Mapping[str, Any]) -> str:
         if isinstance(info, dict) and info.get("name"):
             return clean(f"{info['name']} {info.get('version', '')}", 60)
     name = manifest.get("claim_generator")
-    return clean(name.split(" ")[0].replace("_", " ").replace("/", " "), 60) if isinstance(name, str) and name else "a program that does not say its name"
+    return (
+        clean(name.split(" ")[0].replace("_", " ").replace("/", " "), 60)
+        if isinstance(name, str) and name
+        else "a program that does not say its name"
+    )
 
 
 def _agent(agent: Any) -> str:

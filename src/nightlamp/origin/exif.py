@@ -1,4 +1,5 @@
-"""Reads the directories of a TIFF structure, which EXIF is: bounded, each directory once, only what is asked for.
+"""Reads the directories of a TIFF structure, which EXIF is: bounded, each directory once, only what is
+asked for.
 
 The layout is that of TIFF 6.0 and CIPA DC-008 (EXIF 2.32).
 """

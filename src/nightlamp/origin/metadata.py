@@ -17,7 +17,14 @@ from nightlamp.values import Channel, Statement, Strength
 _MAKE, _MODEL, _SOFTWARE, _DESCRIPTION, _TITLE, _ARTIST, _CHANGED = 271, 272, 305, 270, 269, 315, 306
 _EXIF_IFD, _GPS_IFD, _TAKEN, _OFFSET, _COMMENT = 34665, 34853, 36867, 36881, 37510
 _SERIALS = {42033: "body", 42037: "lens", 50735: "body", 42032: "owner"}
-_SHOT = {33434: "exposure", 33437: "f-number", 34855: "iso", 37386: "focal length", 37385: "flash", 42036: "lens"}
+_SHOT = {
+    33434: "exposure",
+    33437: "f-number",
+    34855: "iso",
+    37386: "focal length",
+    37385: "flash",
+    42036: "lens",
+}
 _THUMBNAIL, _THUMBNAIL_BYTES = 513, 514
 _GRAPH = re.compile(r"^\s*(prompt|workflow|parameters)\s*:", re.IGNORECASE)
 
@@ -59,7 +66,7 @@ def of_exif(block: bytes | memoryview, received: datetime | None) -> Exif:
         "Title": main.text(_TITLE),
         "UserComment": detail.comment(_COMMENT) if detail else "",
     }
-    found = [*_camera(texts["Make"], texts["Model"], main, detail), *_program("exif", texts["Software"])]
+    found = [*_camera(texts["Make"], texts["Model"], detail), *_program("exif", texts["Software"])]
     found += _times(main, detail, received)
     if main.number(_GPS_IFD):
         gps = main.below(_GPS_IFD)
@@ -73,7 +80,7 @@ def of_exif(block: bytes | memoryview, received: datetime | None) -> Exif:
     return Exif(found, {k: v for k, v in texts.items() if v}, _thumbnail(main), cut)
 
 
-def _camera(make: str, model: str, main: Directory, detail: Directory | None) -> Iterator[Statement]:
+def _camera(make: str, model: str, detail: Directory | None) -> Iterator[Statement]:
     # ComfyUI's WebP files carry graphs in these two tags.
     if _GRAPH.match(make) or _GRAPH.match(model) or not (make or model) or not model.strip():
         return
@@ -109,12 +116,24 @@ def _times(main: Directory, detail: Directory | None, received: datetime | None)
     if not taken and not changed:
         return
     moment = _moment(taken, detail.text(_OFFSET) if detail else "")
-    text = f"it says that it was taken at {clean(taken, 30)}" if taken else f"it says that it was changed at {clean(changed, 30)}"
-    late = received is not None and moment is not None and moment > received.astimezone(UTC) + timedelta(hours=26)
+    text = (
+        f"it says that it was taken at {clean(taken, 30)}"
+        if taken
+        else f"it says that it was changed at {clean(changed, 30)}"
+    )
+    late = (
+        received is not None
+        and moment is not None
+        and moment > received.astimezone(UTC) + timedelta(hours=26)
+    )
     if late:
         text += ", which is after it arrived"
     yield state(
-        "exif", "time", text, Strength.CONTEXT, {"taken": taken, "changed": changed, "after arrival": late or None}
+        "exif",
+        "time",
+        text,
+        Strength.CONTEXT,
+        {"taken": taken, "changed": changed, "after arrival": late or None},
     )
 
 
@@ -149,7 +168,7 @@ def _thumbnail(main: Directory) -> memoryview | None:
         return None
     at, size = second.number(_THUMBNAIL), second.number(_THUMBNAIL_BYTES)
     part = main.data[at : at + size] if at and 0 < size <= 1 << 20 else None
-    return part if part is not None and part[:2] == b"\xff\xd8" else None
+    return part if part is not None and bytes(part[:2]) == b"\xff\xd8" else None
 
 
 def of_xmp(found: Properties) -> tuple[list[Statement], dict[str, str], str]:
@@ -162,7 +181,9 @@ def of_xmp(found: Properties) -> tuple[list[Statement], dict[str, str], str]:
     for uri in dict.fromkeys([*found.get((xmp.IPTC_EXT, "DigitalSourceType"), []), *_misspelt(found)]):
         says, text = vocabulary.source_type(uri)
         strength = Strength.CONTEXT if says == "software" else Strength.DECLARED
-        statements.append(state("xmp", says, f"its digital source type says: {text}", strength, {"source_type": uri}))
+        statements.append(
+            state("xmp", says, f"its digital source type says: {text}", strength, {"source_type": uri})
+        )
     for value in dict.fromkeys([*found.get((xmp.AIGC, "AIGC"), []), *found.get((xmp.AIGC, "aigc"), [])]):
         statements += of_label("xmp", value)
     programs = [first(xmp.XMP, "CreatorTool"), first(xmp.TIFF, "Software"), *_made_with(found)]
@@ -171,15 +192,27 @@ def of_xmp(found: Properties) -> tuple[list[Statement], dict[str, str], str]:
     history = found.get((xmp.EVENT, "action"), [])
     changes = [action for action in history if action not in ("created", "published", "printed")]
     if changes:
-        agents = ", ".join(dict.fromkeys(clean(a, 40) for a in found.get((xmp.EVENT, "softwareAgent"), [])[:20]))
+        agents = ", ".join(
+            dict.fromkeys(clean(a, 40) for a in found.get((xmp.EVENT, "softwareAgent"), [])[:20])
+        )
         statements.append(
-            state("xmp", "edited", f"its history has {len(changes)} changes", fields={"changes": len(changes), "programs": agents})
+            state(
+                "xmp",
+                "edited",
+                f"its history has {len(changes)} changes",
+                fields={"changes": len(changes), "programs": agents},
+            )
         )
     make, model = first(xmp.TIFF, "Make"), first(xmp.TIFF, "Model")
     if model and not vocabulary.GENERATOR.search(f"{make} {model}"):
         name = model if model.lower().startswith(make.lower()) else f"{make} {model}"
         statements.append(
-            state("xmp", "camera", f"its XMP names the camera {clean(name, 60)}", fields={"make": make, "model": model})
+            state(
+                "xmp",
+                "camera",
+                f"its XMP names the camera {clean(name, 60)}",
+                fields={"make": make, "model": model},
+            )
         )
     if first(xmp.EXIF, "GPSLatitude"):
         statements.append(_location("xmp"))
@@ -202,7 +235,8 @@ def _misspelt(found: Mapping[tuple[str, str], list[str]]) -> list[str]:
 
 
 def _made_with(found: Properties) -> list[str]:
-    """A credit line or a history's agent that names a generator; of anybody else it says nothing of the making."""
+    """A credit line or a history's agent that names a generator; of anybody else it says nothing of the
+    making."""
     lines = [
         *found.get((xmp.PHOTOSHOP, "Credit"), []),
         *found.get((xmp.EVENT, "softwareAgent"), []),
@@ -224,7 +258,9 @@ def of_label(source: Channel, text: str) -> Iterator[Statement]:
     yield state(
         source,
         "ai-made",
-        "its AIGC label says: made or changed by AI" if certain else "its AIGC label says: perhaps made by AI",
+        "its AIGC label says: made or changed by AI"
+        if certain
+        else "its AIGC label says: perhaps made by AI",
         Strength.DECLARED if certain else Strength.WEAK,
         {"label": str(label["Label"]), "producer": str(label.get("ContentProducer", ""))},
     )
@@ -250,20 +286,43 @@ def of_iptc(block: bytes) -> Iterator[Statement]:
 def of_tags(source: Channel, texts: Mapping[str, str]) -> Iterator[Statement]:
     """Keywords of PNG text, comments and container tags that say something by themselves."""
     lower = {key.lower().removeprefix("com.apple.quicktime."): value for key, value in texts.items()}
-    for key in ("software", "©too", "encoder", "isft", "writer", "muxer", "©swr", "creator tool", "generator"):
+    for key in (
+        "software",
+        "©too",
+        "encoder",
+        "isft",
+        "writer",
+        "muxer",
+        "©swr",
+        "creator tool",
+        "generator",
+    ):
         if key in lower and lower[key] != "NovelAI":  # which has a reader of its own
             yield from _program(source, lower[key])
     for key in ("comment", "©cmt", "icmt", "description", "credit"):
         text = lower.get(key, "")
-        if len(text) < 300 and (vocabulary.GENERATOR.search(text) or re.match(r"(created|made|edited) with ", text, re.I)):
+        if len(text) < 300 and (
+            vocabulary.GENERATOR.search(text) or re.match(r"(created|made|edited) with ", text, re.I)
+        ):
             yield from _program(source, text)
     if "aigc" in lower:
         yield from of_label(source, lower["aigc"])
     make, model = lower.get("make") or lower.get("©mak", ""), lower.get("model") or lower.get("©mod", "")
     if model:
-        yield state(source, "camera", f"its tags name the camera {clean(f'{make} {model}', 60)}", fields={"make": make, "model": model})
+        yield state(
+            source,
+            "camera",
+            f"its tags name the camera {clean(f'{make} {model}', 60)}",
+            fields={"make": make, "model": model},
+        )
     if "©xyz" in lower or "location.iso6709" in lower:
         yield _location(source)
     taken = lower.get("creationdate") or lower.get("©day", "")
     if taken:
-        yield state(source, "time", f"it says that it was taken at {clean(taken, 30)}", Strength.CONTEXT, {"taken": taken})
+        yield state(
+            source,
+            "time",
+            f"it says that it was taken at {clean(taken, 30)}",
+            Strength.CONTEXT,
+            {"taken": taken},
+        )

@@ -17,7 +17,10 @@ from nightlamp.values import Channel, Statement, Strength, Unchecked
 
 PUBLIC_KEY = "Y2JcQAOhLwzwSDUJPNgL04nS0Tbqm7cSRc4xk0vRMic="
 _PIXELS = 40_000_000
-_FORGEABLE = "only NovelAI can make it, for pictures that its service gave; changing a pixel breaks it, removing it leaves no trace"
+_FORGEABLE = (
+    "only NovelAI can make it, for pictures that its service gave; "
+    "changing a pixel breaks it, removing it leaves no trace"
+)
 
 
 def signature(
@@ -33,7 +36,9 @@ def signature(
     """
     if importlib.util.find_spec("cryptography") is None:
         text = "NovelAI's signature is in it; it was not verified"
-        return [state(source, "present", text, Strength.CONTEXT)], [Unchecked("novelai signature", "not installed")]
+        return [state(source, "present", text, Strength.CONTEXT)], [
+            Unchecked("novelai signature", "not installed")
+        ]
     pixels = _rgb(data)
     if pixels is None:
         return [], [Unchecked("novelai signature", "no pixels to compare")]
@@ -70,7 +75,9 @@ def _rgb(data: memoryview) -> bytes | None:
             with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as picture:
                 if picture.mode not in ("RGB", "RGBA") or picture.width * picture.height > _PIXELS:
                     return None
-                channels = picture.split()[:3]  # a conversion would not touch them either, but says nothing of it
+                channels = picture.split()[
+                    :3
+                ]  # a conversion would not touch them either, but says nothing of it
                 return Image.merge("RGB", channels).tobytes()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None

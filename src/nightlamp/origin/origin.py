@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from nightlamp.media import HEAD, Limits, sniff
 from nightlamp.origin import c2pa, metadata, novelai, thumbnail, xmp
+from nightlamp.origin.asked import NOBODY, TrustList
 from nightlamp.origin.containers import pieces_of
 from nightlamp.origin.generators import generated_by
 from nightlamp.origin.generators.generated import mapping, parsed
 from nightlamp.origin.pieces import Pieces
 from nightlamp.origin.rules import assess
 from nightlamp.origin.statements import state
-from nightlamp.origin.stealth import TooLarge, hidden_text
-from nightlamp.origin.asked import NOBODY, TrustList
+from nightlamp.origin.stealth import TooLargeError, hidden_text
 from nightlamp.values import Assessment, Channel, Statement, Strength, Unchecked
 
 _OTHER_CONTAINERS = frozenset({"application/pdf", "image/svg+xml"})
@@ -138,7 +137,7 @@ class _Gathering:
             return
         try:
             text = hidden_text(self.data, self.media_type)
-        except TooLarge:
+        except TooLargeError:
             self.unchecked.append(Unchecked("stealth", "too large"))
             return
         if text is None:
@@ -177,7 +176,9 @@ class _Gathering:
         elif self.remote and not there:
             text = "its C2PA manifest is kept elsewhere, and was not fetched"
             self.statements.append(state("c2pa", "present", text, Strength.CONTEXT))
-            self.unchecked.append(Unchecked("c2pa", "remote", "the manifest is on a server; nothing is fetched"))
+            self.unchecked.append(
+                Unchecked("c2pa", "remote", "the manifest is on a server; nothing is fetched")
+            )
             return
         if there > c2pa.MANIFEST:
             self.unchecked.append(Unchecked("c2pa", "too large"))

@@ -77,7 +77,8 @@ class Pieces:
 
 
 def inflated(raw: bytes | memoryview, most: int, wbits: int = zlib.MAX_WBITS) -> bytes | None:
-    """Unpacked bytes, at most one more than ``most``; None if they are no zlib (or, by ``wbits``, gzip) data."""
+    """Unpacked bytes, at most one more than ``most``; None if they are no zlib (or, by ``wbits``, gzip)
+    data."""
     try:
         return zlib.decompressobj(wbits).decompress(raw, most + 1)
     except zlib.error:

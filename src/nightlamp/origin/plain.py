@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from nightlamp.values import Assessment, Channel, Outcome, Says, Sealed, Statement, Strength, Unchecked, Value
 
@@ -34,9 +34,15 @@ def from_json(plain: Any) -> Assessment:
         ValueError: it is none.
     """
     match plain:
-        case {"outcome": str(outcome), "sentence": str(sentence), "statements": list(said), "unchecked": list(missed)}:
+        case {
+            "outcome": str(outcome),
+            "sentence": str(sentence),
+            "statements": list(said),
+            "unchecked": list(missed),
+        }:
             if outcome in get_args(Outcome):
-                return Assessment(outcome, sentence, tuple(map(_statement, said)), tuple(map(_unchecked, missed)))  # type: ignore[arg-type]
+                statements, unchecked = tuple(map(_statement, said)), tuple(map(_unchecked, missed))
+                return Assessment(cast(Outcome, outcome), sentence, statements, unchecked)
     raise ValueError("not an assessment")
 
 
@@ -50,10 +56,15 @@ def _statement(plain: Any) -> Statement:
             "forgeable": str(forgeable),
             "fields": dict(fields),
         }:
-            known = source in get_args(Channel) and says in get_args(Says) and strength.upper() in Strength.__members__
+            known = (
+                source in get_args(Channel)
+                and says in get_args(Says)
+                and strength.upper() in Strength.__members__
+            )
             if known and strength.islower():
                 values = tuple((str(name), _value(value)) for name, value in fields.items())
-                return Statement(source, says, text, Strength[strength.upper()], forgeable, values)  # type: ignore[arg-type]
+                level = Strength[strength.upper()]
+                return Statement(cast(Channel, source), cast(Says, says), text, level, forgeable, values)
     raise ValueError("not a statement")
 
 

@@ -1,8 +1,9 @@
-"""From statements to one outcome: a table, tried from the top; the first rule whose needs are all met gives it.
+"""From statements to one outcome: a table, tried from the top; the first rule whose needs are all met gives
+it.
 
-A need is met by a statement that says one of these things at this strength or more. Nothing in the table asks for
-the *absence* of a statement, so more or stronger statements can only move the outcome up the table: it is
-monotone, and nobody can add evidence to get a better-looking outcome.
+A need is met by a statement that says one of these things at this strength or more. Nothing in the table
+asks for the *absence* of a statement, so more or stronger statements can only move the outcome up the
+table: it is monotone, and nobody can add evidence to get a better-looking outcome.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An outcome, what it needs, and its sentence: ``{0}`` is the text of what met the first need, and so on."""
+    """An outcome, what it needs, and its sentence: ``{0}`` is the text of what met the first need, and so
+    on."""
 
     outcome: Outcome
     needs: tuple[Need, ...]

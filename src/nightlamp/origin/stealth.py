@@ -1,9 +1,10 @@
-"""Metadata hidden in the lowest bits of a lossless picture, as the "stealth PNG info" extension and NovelAI do.
+"""Metadata hidden in the lowest bits of a lossless picture, as the "stealth PNG info" extension and NovelAI
+do.
 
-Bits run down the columns, most significant first: 15 characters that say which variant, 32 bits of length in bits,
-then the text, perhaps packed with gzip. In alpha one bit a pixel; in colour three (red, green, blue).
-A PNG without it is recognised by a few pixels of its first column, without decoding more.
-Facts: NovelAI's ``nai_meta.py`` and the extension's own reader.
+Bits run down the columns, most significant first: 15 characters that say which variant, 32 bits of length
+in bits, then the text, perhaps packed with gzip. In alpha one bit a pixel; in colour three (red, green,
+blue). A PNG without it is recognised by a few pixels of its first column, without decoding more. Facts:
+NovelAI's ``nai_meta.py`` and the extension's own reader.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PIXELS = 40_000_000
 """Larger pictures are not searched."""
 
 
-class TooLarge(ValueError):
+class TooLargeError(ValueError):
     """It is there, or may be, but the picture or the text is too large."""
 
 
@@ -32,7 +33,7 @@ def hidden_text(data: memoryview, media_type: str) -> str | None:
     """The hidden text of a PNG or lossless WebP, or None.
 
     Raises:
-        TooLarge: the picture, or the text, is.
+        TooLargeError: the picture, or the text, is.
     """
     if media_type == "image/png" and not _may_hide(data):
         return None
@@ -69,9 +70,11 @@ def _agree(column: list[bytes], channels: list[int], magic: bytes) -> bool:
 def _first_column(data: memoryview, stride: int, channels: int, rows: int) -> list[bytes]:
     """The leftmost pixels, as far down as eight rows agree; unpacks no more than those rows.
 
-    Left of them is nothing, so each filter is simple: Sub adds 0, Up and Paeth the pixel above, Average half of it.
+    Left of them is nothing, so each filter is simple: Sub adds 0, Up and Paeth the pixel above, Average
+    half of it.
     """
-    unpack, column = zlib.decompressobj(), []
+    unpack = zlib.decompressobj()
+    column: list[bytes] = []
     above, waiting = bytes(channels), bytearray()
     try:
         for part in _idat(data):
@@ -102,7 +105,8 @@ def _promising(column: list[bytes], channels: int) -> bool:
 
 def _idat(data: memoryview) -> list[memoryview]:
     """The packed pixels, chunk by chunk: as many as the first rows can take."""
-    at, found = 8, []
+    at = 8
+    found: list[memoryview] = []
     for _ in range(60_000):
         if at + 12 > len(data) or len(found) >= 4_096:
             break
@@ -126,11 +130,11 @@ def _pixels(data: memoryview) -> np.ndarray | None:
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as picture:
                 if picture.width * picture.height > PIXELS:
-                    raise TooLarge
+                    raise TooLargeError
                 if picture.mode not in ("RGB", "RGBA"):
                     return None
                 return np.asarray(picture)
-    except TooLarge:
+    except TooLargeError:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
@@ -154,13 +158,13 @@ def _read(channels: np.ndarray, variants: tuple[bytes, bytes]) -> str | None:
         return None
     size = int.from_bytes(taken(15, 4), "big") // 8
     if size > TEXT:
-        raise TooLarge
+        raise TooLargeError
     raw = taken(19, size)
     if magic == variants[1]:
         text = inflated(raw, TEXT, zlib.MAX_WBITS | 16)
         if text is None:
             return None
         if len(text) > TEXT:
-            raise TooLarge
+            raise TooLargeError
         raw = text
     return raw.decode("utf-8", "replace")

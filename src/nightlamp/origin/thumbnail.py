@@ -1,4 +1,5 @@
-"""Compares the small picture in a file with the picture itself: an editor that forgot to renew it shows here."""
+"""Compares the small picture in a file with the picture itself: an editor that forgot to renew it shows
+here."""
 
 from __future__ import annotations
 
@@ -13,8 +14,9 @@ from nightlamp.values import Statement
 DIFFERS = 108
 """Bits of 256 from which a thumbnail shows something else; unrelated pictures are about 128 apart.
 
-Measured on 108 photographs of the tests, each with three thumbnails (plain, within black bars, very small): all but
-one picture's are at most 74 bits away, that one's 106. A picture cropped by a quarter is found in 99 of 105 cases.
+Measured on 108 photographs of the tests, each with three thumbnails (plain, within black bars, very small):
+all but one picture's are at most 74 bits away, that one's 106. A picture cropped by a quarter is found in
+99 of 105 cases.
 """
 
 
@@ -29,7 +31,9 @@ def compare(thumbnail: memoryview, data: memoryview, pdq: bytes | None, limits: 
     """
     try:
         # Turned and trimmed views too: a thumbnail may be stored unturned, or within black bars.
-        small = [v for values, quality in _hashes(thumbnail, limits) if quality >= MIN_QUALITY for v in values]
+        small = [
+            v for values, quality in _hashes(thumbnail, limits) if quality >= MIN_QUALITY for v in values
+        ]
         if pdq is None:
             (own, *_), quality = next(_hashes(data, limits))
             pdq = own if quality >= MIN_QUALITY else None

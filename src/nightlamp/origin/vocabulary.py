@@ -62,15 +62,18 @@ EDITS: Mapping[str, str] = {
 _GENERATORS = (
     r"adobe firefly|firefly image|midjourney|dall[·\-. ]?e\b|gpt-?image|openai|chatgpt|stable ?diffusion"
     r"|stability ai|novelai|invokeai|fooocus|comfyui|automatic1111|swarmui|stableswarm|draw things|drawthings"
-    r"|leonardo\.ai|leonardo ai\b|ideogram\.ai|ideogram ai\b|(?:made|created|generated) (?:with|by) (?:ideogram|runway|recraft)"
+    r"|leonardo\.ai|leonardo ai\b|ideogram\.ai|ideogram ai\b"
+    r"|(?:made|created|generated) (?:with|by) (?:ideogram|runway|recraft)"
     r"|dreamstudio|nightcafe|civitai|tensor\.art|seaart|flux\.1|bing image creator|microsoft designer"
-    r"|image creator from designer|imagen ?\d|(?:made|created|edited) with google ai|google gemini|gemini \d|nano banana"
-    r"|imagined with ai|(?:made|imagined) with meta ai|grok imagine|recraft ai|runway ?ml|runway gen|kling ?ai|pika labs"
+    r"|image creator from designer|imagen ?\d|(?:made|created|edited) with google ai|google gemini|gemini \d"
+    r"|nano banana|imagined with ai|(?:made|imagined) with meta ai|grok imagine|recraft ai"
+    r"|runway ?ml|runway gen|kling ?ai|pika labs"
     r"|openai sora|sora ?\d|google veo|veo ?\d|hailuo|minimax video|luma dream machine"
     r"|easy diffusion|diffusionbee|sd\.next|jimeng|dreamina|doubao|tongyi wanxiang|wan2\.\d|hunyuan"
 )
 GENERATOR = re.compile(rf"\b(?:{_GENERATORS})", re.IGNORECASE)
-"""Programs and services that make pictures with trained models; no word that is also a person's or a place's."""
+"""Programs and services that make pictures with trained models; no word that is also a person's or a
+place's."""
 
 EDITOR = re.compile(
     r"photoshop|lightroom|camera raw|\bgimp\b|affinity|pixelmator|snapseed|picsart|capture one|darktable"

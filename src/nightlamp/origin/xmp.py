@@ -1,13 +1,14 @@
 """Reads XMP with expat, bounded: no DTD, no entities, no more elements or depth than real packets have.
 
-Properties come out flat, by namespace and name: structures and lists are not rebuilt, since no statement needs it.
+Properties come out flat, by namespace and name: structures and lists are not rebuilt, since no statement
+needs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from xml.parsers import expat  # noqa: S407 (a DTD ends it at once, and with it every entity; sizes are bounded)
+from xml.parsers import expat
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XMP = "http://ns.adobe.com/xap/1.0/"

@@ -1,7 +1,8 @@
 """ISO base media files: MP4, MOV, HEIC, AVIF, JPEG XL and CR3. Boxes are followed, media data is not.
 
-EXIF and XMP as items of a ``meta`` box, XMP and C2PA in ``uuid`` boxes, tags in ``udta`` and ``meta``: QuickTime's
-international texts (``©too`` …), iTunes' ``ilst`` and Apple's ``keys``, which ffmpeg writes too.
+EXIF and XMP as items of a ``meta`` box, XMP and C2PA in ``uuid`` boxes, tags in ``udta`` and ``meta``:
+QuickTime's international texts (``©too`` …), iTunes' ``ilst`` and Apple's ``keys``, which ffmpeg writes
+too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _DEPTH = 6
 
 def read(data: memoryview, pieces: Pieces) -> None:
     """Follow the boxes."""
-    if data[:2] == b"\xff\x0a":  # a bare JPEG XL codestream has no metadata
+    if bytes(data[:2]) == b"\xff\x0a":  # a bare JPEG XL codestream has no metadata
         return
     _Boxes(data, pieces).walk(data, 0, b"")
 
@@ -53,16 +54,14 @@ class _Boxes:
         for kind, body in self.boxes(data):
             if kind == b"uuid" and body[:16] == _XMP:
                 self.pieces.packet(body[16:])
-            elif kind == b"uuid" and body[:16] == _C2PA:
-                self.pieces.manifest += len(body)
-            elif kind == b"jumb" and not depth:
+            elif (kind == b"uuid" and body[:16] == _C2PA) or (kind == b"jumb" and not depth):
                 self.pieces.manifest += len(body)
             elif kind in (b"xml ", b"XMP_"):
                 self.pieces.packet(body)
             elif kind == b"Exif" and not depth:
                 self._exif(body)
-            elif kind == b"brob" and not depth and body[:4] in (b"Exif", b"xml "):
-                self.pieces.missed("exif" if body[:4] == b"Exif" else "xmp", "packed with brotli")
+            elif kind == b"brob" and not depth and bytes(body[:4]) in (b"Exif", b"xml "):
+                self.pieces.missed("exif" if bytes(body[:4]) == b"Exif" else "xmp", "packed with brotli")
             elif within == b"ilst":
                 self._tag(kind, body)
             elif within == b"udta" and kind[:1] == b"\xa9" and len(body) > 4:
@@ -73,7 +72,7 @@ class _Boxes:
             elif kind in _ENTER and depth < _DEPTH:
                 if kind == b"meta":
                     # A full box in ISO files, a plain one in QuickTime's.
-                    body = body[4:] if body[4:8] != b"hdlr" else body
+                    body = body[4:] if bytes(body[4:8]) != b"hdlr" else body
                     self.keys = []
                     if not depth:
                         self._items(body)
@@ -86,7 +85,8 @@ class _Boxes:
             self.keys.append(str(name[:200], "utf-8", "replace") if kind == b"mdta" else "")
 
     def _tag(self, kind: bytes, body: memoryview) -> None:
-        """A tag of ``ilst``: by four letters, by a number into ``keys``, or free (``----``: mean, name, data)."""
+        """A tag of ``ilst``: by four letters, by a number into ``keys``, or free (``----``: mean, name,
+        data)."""
         name, number = "", int.from_bytes(kind, "big")
         if 0 < number <= len(self.keys):
             name = self.keys[number - 1]
@@ -120,9 +120,10 @@ class _Boxes:
                         wide = entry[0] == 3
                         number = int.from_bytes(entry[4 : 8 if wide else 6], "big")
                         rest = entry[10 if wide else 8 :]
-                        if rest[:4] == b"Exif":
+                        kind_of = bytes(rest[:4])
+                        if kind_of == b"Exif":
                             kinds[number] = "exif"
-                        elif rest[:4] == b"mime" and b"application/rdf+xml" in bytes(rest[4:300]):
+                        elif kind_of == b"mime" and b"application/rdf+xml" in bytes(rest[4:300]):
                             kinds[number] = "xmp"
             elif kind == b"iloc":
                 places = body
@@ -151,12 +152,13 @@ class _Boxes:
             method = take(2) & 15 if version else 0
             take(2)
             base = take(base_size)
-            content, extents = [], take(2)
+            content: list[memoryview] = []
+            extents = take(2)
             for _ in range(extents):
                 take(index_size)
                 start = base + take(offset_size)
                 length = take(length_size)
-                if number in wanted and method == 0 and sum(map(len, content)) + length <= TEXT:
+                if number in wanted and method == 0 and sum(len(part) for part in content) + length <= TEXT:
                     content.append(self.data[start : start + length])
             if number in wanted and content:
                 yield number, b"".join(content)

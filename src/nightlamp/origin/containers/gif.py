@@ -28,7 +28,7 @@ def read(data: memoryview, pieces: Pieces) -> None:
             if label == 0xFE:
                 pieces.text("comment", "comment", _joined(data[start:at]))
             elif name == b"XMP DataXMP":
-                # Not in sub-blocks: the packet stands as it is, then a trailer of 258 bytes that ends any reader.
+                # Not in sub-blocks: the packet as it is, then a trailer of 258 bytes that ends any reader.
                 pieces.packet(bytes(data[start + 12 : max(start + 12, at - 258)]))
             elif name.startswith(b"C2PA_GIF"):
                 pieces.manifest += at - start

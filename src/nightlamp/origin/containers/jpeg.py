@@ -1,4 +1,5 @@
-"""JPEG: the segments before the picture. EXIF and XMP in APP1, C2PA in APP11, Photoshop's in APP13, comments."""
+"""JPEG: the segments before the picture. EXIF and XMP in APP1, C2PA in APP11, Photoshop's in APP13,
+comments."""
 
 from __future__ import annotations
 
@@ -70,7 +71,7 @@ def resources(data: memoryview, pieces: Pieces) -> None:
     """Photoshop's image resources: of them IPTC-IIM (0x0404) and XMP (0x0424)."""
     at = 0
     for _ in range(PARTS):
-        if at + 12 > len(data) or data[at : at + 4] != b"8BIM":
+        if at + 12 > len(data) or bytes(data[at : at + 4]) != b"8BIM":
             return
         kind = int.from_bytes(data[at + 4 : at + 6], "big")
         at += 6 + (data[at + 6] + 2) // 2 * 2

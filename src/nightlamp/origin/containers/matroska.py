@@ -41,7 +41,8 @@ def read(data: memoryview, pieces: Pieces) -> None:
 
 
 def _number(data: memoryview, at: int, *, keep: bool) -> tuple[int, int]:
-    """A variable-length number and where the next begins; with ``keep`` its marker stays. -1: unknown size."""
+    """A variable-length number and where the next begins; with ``keep`` its marker stays. -1: unknown
+    size."""
     first = data[at]
     length = 9 - first.bit_length()
     if length > 8 or at + length > len(data):

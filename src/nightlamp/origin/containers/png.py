@@ -31,7 +31,7 @@ def read(data: memoryview, pieces: Pieces) -> None:
 
 def _chunk(kind: bytes, body: memoryview, pieces: Pieces) -> None:
     if kind == b"eXIf":
-        pieces.exif.append(body[6:] if body[:6] == b"Exif\0\0" else body)
+        pieces.exif.append(body[6:] if bytes(body[:6]) == b"Exif\0\0" else body)
     elif kind == b"caBX":
         pieces.manifest += len(body)
     elif kind in (b"tEXt", b"zTXt", b"iTXt"):

@@ -19,14 +19,14 @@ def _chunks(data: memoryview, pieces: Pieces, depth: int) -> None:
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         body = data[at + 8 : at + 8 + size]
         if kind == b"EXIF":
-            pieces.exif.append(body[6:] if body[:6] == b"Exif\0\0" else body)
+            pieces.exif.append(body[6:] if bytes(body[:6]) == b"Exif\0\0" else body)
         elif kind in (b"XMP ", b"_PMX"):
             pieces.packet(body)
         elif kind == b"C2PA":
             pieces.manifest += len(body)
         elif kind == b"VP8L":
             pieces.lossless = True
-        elif kind == b"LIST" and body[:4] == b"INFO" and depth < 2:
+        elif kind == b"LIST" and bytes(body[:4]) == b"INFO" and depth < 2:
             _chunks(body[4:], pieces, depth + 1)
         elif depth and kind[:1] == b"I":
             pieces.text("container", str(kind, "latin-1"), bytes(body).rstrip(b"\0"))

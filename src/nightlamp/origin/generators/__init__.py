@@ -1,7 +1,7 @@
 """Texts that image generators write into their files → what they say of the generation.
 
-A reader takes the texts of a file by keyword and gives a ``Generated``, or None if they are not its own. Prompts,
-file names and people's names come out ``Sealed``.
+A reader takes the texts of a file by keyword and gives a ``Generated``, or None if they are not its own.
+Prompts, file names and people's names come out ``Sealed``.
 """
 
 from __future__ import annotations

@@ -58,13 +58,19 @@ def parse(text: str) -> Generated | None:
 def _is_last(line: str) -> bool:
     if line.startswith(("Postprocess upscale", "Postprocess GFPGAN", "Postprocess CodeFormer")):
         return True
-    return line.lstrip().startswith("Steps: ") and re.search(r"\b(Sampler|CFG scale|Seed): ", line[:2000]) is not None
+    return (
+        line.lstrip().startswith("Steps: ")
+        and re.search(r"\b(Sampler|CFG scale|Seed): ", line[:2000]) is not None
+    )
 
 
 def _mode(pairs: dict[str, str]) -> Mode:
     if any(key.startswith("Postprocess") for key in pairs) and "Steps" not in pairs:
         return "upscaling"
-    if any(key in pairs for key in ("Mask blur", "Inpaint area", "Masked content", "Masked area padding", "Mask mode")):
+    if any(
+        key in pairs
+        for key in ("Mask blur", "Inpaint area", "Masked content", "Masked area padding", "Mask mode")
+    ):
         return "inpainting"
     enlarged = any(key.startswith("Hires") for key in pairs)
     if "Init image hash" in pairs or ("Denoising strength" in pairs and not enlarged):

@@ -1,8 +1,8 @@
 """ComfyUI: the graph that made the picture, as it ran (``prompt``) or as it was drawn (``workflow``).
 
-A graph is followed back from what was saved: a loader on the way into a sampler's latent makes it image-to-image,
-a mask on that way makes it inpainting. In PNG text, WebP's EXIF (Make and Model), and tags of videos.
-Facts: ComfyUI's ``nodes.py`` (names of nodes and inputs) and the samples.
+A graph is followed back from what was saved: a loader on the way into a sampler's latent makes it
+image-to-image, a mask on that way makes it inpainting. In PNG text, WebP's EXIF (Make and Model), and tags
+of videos. Facts: ComfyUI's ``nodes.py`` (names of nodes and inputs) and the samples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nightlamp.origin.generators.generated import (
     Generated,
     Mode,
     Texts,
-    Unreadable,
+    UnreadableError,
     mapping,
     number,
     parsed,
@@ -55,7 +55,7 @@ def read(texts: Texts) -> Generated | None:
     """The generation that a graph tells.
 
     Raises:
-        Unreadable: there is a graph, but it is too large or too deep.
+        UnreadableError: there is a graph, but it is too large or too deep.
     """
     for text in (texts.get("prompt", ""), _after(texts, "prompt:"), texts.get("PROMPT", "")):
         nodes = _ran(text)
@@ -92,7 +92,7 @@ def _ran(text: Any) -> dict[str, _Node]:
     """Nodes of a graph as it ran: id → ``class_type`` and ``inputs``; a link is ``[id, slot]``."""
     graph = _graph(text)
     if len(graph) > _NODES:
-        raise Unreadable("too large")
+        raise UnreadableError("too large")
     nodes = {}
     for key, value in graph.items():
         node = mapping(value)
@@ -112,10 +112,8 @@ def _drawn(text: Any) -> dict[str, _Node]:
     if not isinstance(listed, list) or not isinstance(lines, list):
         return {}
     if len(listed) > _NODES or len(lines) > 4 * _NODES:
-        raise Unreadable("too large")
-    starts = {
-        str(line[0]): str(line[1]) for line in lines if isinstance(line, list) and len(line) >= 2
-    }
+        raise UnreadableError("too large")
+    starts = {str(line[0]): str(line[1]) for line in lines if isinstance(line, list) and len(line) >= 2}
     nodes = {}
     for node in map(mapping, listed):
         kind = words(node.get("type"))
@@ -136,9 +134,15 @@ def _drawn(text: Any) -> dict[str, _Node]:
 
 
 def _told(nodes: dict[str, _Node]) -> Generated:
-    saved = [key for key, node in nodes.items() if node.kind.startswith(("Save", "VHS_VideoCombine", "CreateVideo"))]
+    saved = [
+        key
+        for key, node in nodes.items()
+        if node.kind.startswith(("Save", "VHS_VideoCombine", "CreateVideo"))
+    ]
     live = {key: nodes[key] for key in _upstream(nodes, saved)} if saved else nodes
-    samplers = {key: node for key, node in live.items() if any(n in node.links for n in _LATENTS) and _samples(node)}
+    samplers = {
+        key: node for key, node in live.items() if any(n in node.links for n in _LATENTS) and _samples(node)
+    }
     mode, loaders = _mode(nodes, live, samplers)
     prompts = [str(n.settings["text"]) for n in live.values() if isinstance(n.settings.get("text"), str)]
     used = list(_loaders(live))
@@ -150,9 +154,7 @@ def _told(nodes: dict[str, _Node]) -> Generated:
         steps=_first(live, ("steps",), whole),
         sampler=_first(live, ("sampler_name",), words),
         strength=_first(live, ("denoise",), number),
-        loras=tuple(
-            value for node in live.values() if (value := words(node.settings.get("lora_name")))
-        ),
+        loras=tuple(value for node in live.values() if (value := words(node.settings.get("lora_name")))),
         prompt=sealed("\n".join(prompts)),
         sources=tuple(v for key in used for v in live[key].settings.values() if isinstance(v, str))[:20],
         guided=mode == "text-to-image" and bool(set(used) - loaders),

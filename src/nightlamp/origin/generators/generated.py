@@ -18,7 +18,7 @@ JSON_CHARACTERS = 4 << 20
 """Longer JSON is not parsed: its values take up to twenty times as much memory."""
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """A generator's metadata that is broken, too large or too deep; the message says which."""
 
 
@@ -30,7 +30,8 @@ class Generated:
         generator: the program or service.
         mode: text-to-image, image-to-image …; ``"not said"`` where its metadata does not tell.
         model, model_hash: of the checkpoint.
-        seed, steps, sampler, strength: as the program names them; ``strength``: how much of a source picture was
+        seed, steps, sampler, strength: as the program names them; ``strength``: how much of a source
+        picture was
             changed, 0 to 1 (denoising strength).
         loras: names of the small models on top.
         prompt, negative: what was asked for.
@@ -74,7 +75,9 @@ class Generated:
         with_model = f" with the model {clean(self.model, 60)}" if self.model else ""
         yield state(source, says, f"{text} {self.generator}{with_model}", fields=fields)
         if self.mode in _FROM_A_PICTURE or self.guided:
-            how = _FROM_A_PICTURE.get(self.mode, "another picture guided it (ControlNet, IP-Adapter or reference)")
+            how = _FROM_A_PICTURE.get(
+                self.mode, "another picture guided it (ControlNet, IP-Adapter or reference)"
+            )
             yield state(
                 source,
                 "source picture",
@@ -108,14 +111,14 @@ def parsed(text: str) -> Any:
     """The JSON of a text, or None if it is none.
 
     Raises:
-        Unreadable: it is too large, or too deep.
+        UnreadableError: it is too large, or too deep.
     """
     if len(text) > JSON_CHARACTERS:
-        raise Unreadable("too large")
+        raise UnreadableError("too large")
     try:
         return json.loads(text.strip("\0 \r\n\t"))
     except RecursionError:
-        raise Unreadable("too deep") from None
+        raise UnreadableError("too deep") from None
     except ValueError:
         return None
 
@@ -123,6 +126,11 @@ def parsed(text: str) -> Any:
 def mapping(value: Any) -> Mapping[str, Any]:
     """``value`` if it is an object, or an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def listed(value: Any) -> list[Any]:
+    """``value`` if it is a list, or an empty one."""
+    return value if isinstance(value, list) else []
 
 
 def words(value: Any) -> str | None:
@@ -145,7 +153,11 @@ def whole(value: Any) -> int | None:
 
 def number(value: Any) -> float | None:
     """``value`` as a finite number, if it is one or the text of one."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or (isinstance(value, str) and len(value) > 40):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | str)
+        or (isinstance(value, str) and len(value) > 40)
+    ):
         return None
     try:
         found = float(value)

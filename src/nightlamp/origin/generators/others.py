@@ -1,6 +1,7 @@
 """Generators whose metadata is one small text or object each.
 
-Facts: samples where there are some; otherwise each program's own documentation or source, named at its reader.
+Facts: samples where there are some; otherwise each program's own documentation or source, named at its
+reader.
 """
 
 from __future__ import annotations
@@ -8,7 +9,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nightlamp.origin.generators.generated import Generated, Mode, Texts, mapping, number, parsed, whole, words
+from nightlamp.origin.generators.generated import (
+    Generated,
+    Mode,
+    Texts,
+    listed,
+    mapping,
+    number,
+    parsed,
+    whole,
+    words,
+)
 from nightlamp.origin.statements import sealed
 
 
@@ -25,7 +36,7 @@ def invokeai(texts: Texts) -> Generated | None:
 
 def _invokeai_now(meta: Any) -> Generated:
     model = mapping(meta.get("model"))
-    loras = meta.get("loras") if isinstance(meta.get("loras"), list) else []
+    loras = listed(meta.get("loras"))
     told = words(meta.get("generation_mode")) or ""
     mode: Mode = "not said"
     if "inpaint" in told or "outpaint" in told:
@@ -62,7 +73,11 @@ def _invokeai_2(meta: Any) -> Generated:
     image = mapping(meta.get("image"))
     told = words(image.get("type")) or ""
     prompts = image.get("prompt")
-    asked = "\n".join(str(mapping(p).get("prompt", "")) for p in prompts) if isinstance(prompts, list) else prompts
+    asked = (
+        "\n".join(str(mapping(p).get("prompt", "")) for p in prompts)
+        if isinstance(prompts, list)
+        else prompts
+    )
     start = words(image.get("init_image_path")) or words(image.get("orig_hash"))
     masked = bool(image.get("mask_image_path") or image.get("mask_hash"))
     mode: Mode = "text-to-image"
@@ -112,7 +127,13 @@ def novelai(texts: Texts) -> Generated | None:
     request = words(comment.get("request_type")) or ""
     mode: Mode = "not said"
     if request:
-        mode = "inpainting" if "Infill" in request else "image-to-image" if "Img2Img" in request else "text-to-image"
+        mode = (
+            "inpainting"
+            if "Infill" in request
+            else "image-to-image"
+            if "Img2Img" in request
+            else "text-to-image"
+        )
     model, _, model_hash = texts.get("Source", "").rpartition(" ")
     hashed = re.fullmatch(r"[0-9A-F]{6,16}", model_hash) is not None
     return Generated(
@@ -136,8 +157,10 @@ def fooocus(texts: Texts) -> Generated | None:
         text = texts.get(keyword, "")
         meta = mapping(parsed(text)) if text.lstrip()[:1] == "{" else {}
         version = words(meta.get("version")) or ""
-        if "base_model" in meta and (version.startswith("Fooocus") or "fooocus_scheme" in texts or "performance" in meta):
-            loras = meta.get("loras") if isinstance(meta.get("loras"), list) else []
+        if "base_model" in meta and (
+            version.startswith("Fooocus") or "fooocus_scheme" in texts or "performance" in meta
+        ):
+            loras = listed(meta.get("loras"))
             inpaint = any(key.startswith("inpaint") and value for key, value in meta.items())
             return Generated(
                 "Fooocus",
@@ -179,13 +202,16 @@ def swarmui(texts: Texts) -> Generated | None:
             tuple(map(str, loras)) if isinstance(loras, list) else tuple(filter(None, [words(loras)])),
             sealed(meta.get("prompt")),
             sealed(meta.get("negativeprompt")),
-            guided=any(key.startswith(("controlnet", "promptimages", "useipadapter", "ipadapter")) for key in meta),
+            guided=any(
+                key.startswith(("controlnet", "promptimages", "useipadapter", "ipadapter")) for key in meta
+            ),
         )
     return None
 
 
 def draw_things(texts: Texts) -> Generated | None:
-    """Draw Things (iOS, macOS): JSON in XMP's ``exif:UserComment``, with the short keys that its readers know."""
+    """Draw Things (iOS, macOS): JSON in XMP's ``exif:UserComment``, with the short keys that its readers
+    know."""
     for keyword in ("xmp UserComment", "UserComment"):
         text = texts.get(keyword, "")
         if '"c"' not in text or '"sampler"' not in text:
@@ -194,7 +220,7 @@ def draw_things(texts: Texts) -> Generated | None:
         if "c" not in meta or "sampler" not in meta:
             continue
         strength = number(meta.get("strength"))
-        loras = meta.get("lora") if isinstance(meta.get("lora"), list) else []
+        loras = listed(meta.get("lora"))
         return Generated(
             "Draw Things",
             "image-to-image" if strength is not None and strength < 1 else "text-to-image",
@@ -215,7 +241,8 @@ _JOB = re.compile(r"\bJob ID: ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[
 
 
 def midjourney(texts: Texts) -> Generated | None:
-    """Midjourney, as users' guides show it: ``Description`` ends with the job's id, ``Author`` is the user."""
+    """Midjourney, as users' guides show it: ``Description`` ends with the job's id, ``Author`` is the
+    user."""
     for keyword in ("Description", "ImageDescription", "xmp description", "comment"):
         text = texts.get(keyword, "")[:50_000]
         job = _JOB.search(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nightlamp.origin.generators import a1111, comfyui, others
-from nightlamp.origin.generators.generated import Generated, Texts, Unreadable
+from nightlamp.origin.generators.generated import Generated, Texts, UnreadableError
 from nightlamp.values import Unchecked
 
 READERS: tuple[tuple[str, Callable[[Texts], Generated | None]], ...] = (
@@ -21,12 +21,13 @@ READERS: tuple[tuple[str, Callable[[Texts], Generated | None]], ...] = (
 
 
 def generated_by(texts: Texts) -> tuple[list[Generated], list[Unchecked]]:
-    """(each generation that the texts tell, what could not be read). A file may tell of one in two formats."""
+    """(each generation that the texts tell, what could not be read). A file may tell of one in two
+    formats."""
     found, missed = [], []
     for name, reader in READERS:
         try:
             generated = reader(texts)
-        except Unreadable as error:
+        except UnreadableError as error:
             missed.append(Unchecked(name, str(error)))
             continue
         if generated is not None:
