@@ -40,7 +40,7 @@ def main() -> None:
         prepare()
         _row("with C2PA, files that have a manifest", with_manifest, lambda d: origin_of(d, pdq=known))
         _row("with C2PA, all files", files, lambda d: origin_of(d, pdq=known))
-    with mock.patch("nightlamp.origin.c2pa.installed", return_value=False):
+    with mock.patch("nightlamp.origin.c2pa_report.installed", return_value=False):
         _row("without C2PA, all files", files, lambda d: origin_of(d, pdq=known))
         _row("  and no thumbnail compared", files, lambda d: origin_of(d, thumbnails=False))
         _row("  and the picture decoded for it", files, origin_of)
@@ -50,7 +50,7 @@ def main() -> None:
         parsers = ParserManager()
         pictures = {p: d for p, d in files.items() if p.suffix in (".png", ".jpg", ".jpeg")}
         _row("sd-parsers, PNG and JPEG", pictures, lambda d: parsers.parse(io.BytesIO(d)))
-        with mock.patch("nightlamp.origin.c2pa.installed", return_value=False):
+        with mock.patch("nightlamp.origin.c2pa_report.installed", return_value=False):
             _row("ours without C2PA, PNG and JPEG", pictures, lambda d: origin_of(d, thumbnails=False))
 
 

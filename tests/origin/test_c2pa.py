@@ -216,7 +216,7 @@ def test_nothing_is_fetched(refused: list[str]) -> None:
 
 def test_without_the_library_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     photo = signed(created("digitalCapture"))
-    monkeypatch.setattr("nightlamp.origin.c2pa.installed", lambda: False)
+    monkeypatch.setattr("nightlamp.origin.c2pa_report.installed", lambda: False)
 
     found, plain = trusted(photo), trusted(png({"parameters": "x"}))
 

@@ -8,17 +8,13 @@ actions, ingredients.
 
 from __future__ import annotations
 
-import importlib.util
-import io
-import json
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 from nightlamp.origin import vocabulary
 from nightlamp.origin.asked import TrustList
+from nightlamp.origin.c2pa_report import Found, Unread, codes, read
 from nightlamp.origin.generators.generated import mapping
 from nightlamp.origin.statements import clean, sealed, state
 from nightlamp.values import Says, Statement, Strength, Unchecked, Value
@@ -26,55 +22,6 @@ from nightlamp.values import Says, Statement, Strength, Unchecked, Value
 MANIFEST = 64 << 20
 """Larger manifest stores are not read."""
 _MANIFESTS = 64
-_LABEL = re.compile(r"/c2pa/([^/]+)")
-_CONTENT = re.compile(
-    r"(dataHash|bmffHash|boxesHash|collectionHash|hash\.data|dataHashes)\.\w*mismatch|dataHash\.malformed"
-)
-_HARMLESS = re.compile(
-    r"signingCredential\.untrusted|signingCredential\.ocsp\.(skipped|inaccessible|unknown)|^timeStamp\.|^timeOfSigning"
-    r"|^ingredient\.unknownProvenance|^cawg\."
-)
-_TAMPERED = re.compile(
-    r"claimSignature\.|hashedURI\.|assertion\.(missing|undeclared|outsideManifest|notRedacted|cbor|json)|^claim\.|mismatch|malformed"
-)
-
-
-def installed() -> bool:
-    """Whether the library is there (the extra ``origin``)."""
-    return importlib.util.find_spec("c2pa") is not None
-
-
-@dataclass(slots=True)
-class _Found:
-    """What the library found of one manifest: codes of successes and of failures."""
-
-    good: set[str] = field(default_factory=set)
-    bad: set[str] = field(default_factory=set)
-
-    @property
-    def content(self) -> bool:
-        """The content is not the one that was signed."""
-        return any(_CONTENT.search(code) for code in self.bad) and not self.loose
-
-    @property
-    def loose(self) -> bool:
-        """The hash of the content holds, but leaves out bytes that it should not (old camera apps' do)."""
-        return "assertion.dataHash.mismatch" in self.bad and "assertion.dataHash.match" in self.good
-
-    @property
-    def tampered(self) -> bool:
-        """The manifest itself was changed."""
-        return any(_TAMPERED.search(code) and not _CONTENT.search(code) for code in self._serious())
-
-    @property
-    def strength(self) -> Strength:
-        """How far its claims may be relied on."""
-        if self._serious() or "claimSignature.validated" not in self.good:
-            return Strength.DECLARED
-        return Strength.TRUSTED if "signingCredential.trusted" in self.good else Strength.SIGNED
-
-    def _serious(self) -> list[str]:
-        return [code for code in self.bad if not _HARMLESS.search(code)]
 
 
 def of_manifest(
@@ -82,8 +29,8 @@ def of_manifest(
 ) -> tuple[list[Statement], list[Unchecked]]:
     """What the manifest of a file says, and what of it could not be checked."""
     try:
-        store = _read(data, media_type, trust)
-    except _Unread as unread:
+        store = read(data, media_type, trust)
+    except Unread as unread:
         return [], [Unchecked("c2pa", str(unread))]
     if store is None:
         return [], []
@@ -91,89 +38,18 @@ def of_manifest(
     active = store.get("active_manifest")
     if not isinstance(manifests, dict) or not isinstance(active, str) or active not in manifests:
         return [], [Unchecked("c2pa", "damaged")]
-    return list(_Store(manifests, _codes(store), store).tell(active)), []
-
-
-class _Unread(Exception):  # noqa: N818
-    """Why a manifest could not be read."""
-
-
-def _read(data: memoryview, media_type: str, trust: TrustList) -> dict[str, Any] | None:
-    """The library's report; None if there is no manifest."""
-    import c2pa
-
-    try:
-        reader = c2pa.Reader(_FORMATS.get(media_type, media_type), io.BytesIO(data), context=context(trust))
-    except c2pa.C2paError as error:
-        # The messages may quote the file: only their kind is passed on.
-        kind = str(error).partition(":")[0]
-        if kind == "ManifestNotFound":
-            return None
-        if "emote" in kind:
-            raise _Unread("remote") from None
-        if kind == "NotSupported":
-            raise _Unread("no reader") from None
-        raise _Unread("damaged") from None
-    with reader:
-        store = json.loads(reader.json())
-    return store if isinstance(store, dict) else None
-
-
-_FORMATS = {"image/x-canon-cr3": "image/heic"}
-
-
-@lru_cache(maxsize=4)
-def context(trust: TrustList) -> Any:
-    """The library, set up to fetch nothing and to trust nobody else."""
-    import c2pa
-
-    settings: dict[str, Any] = {
-        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
-    }
-    if trust:
-        settings["trust"] = {"trust_anchors": trust.anchors or None, "allowed_list": trust.allowed or None}
-        if trust.purposes:
-            settings["trust"]["trust_config"] = "\n".join(trust.purposes)
-        settings["trust"] = {key: value for key, value in settings["trust"].items() if value}
-    return c2pa.Context(c2pa.Settings.from_dict(settings))
-
-
-def _codes(store: Mapping[str, Any]) -> dict[str, _Found]:
-    """What was found of each manifest, by its label."""
-    found: dict[str, _Found] = {}
-
-    def take(results: Any, label: str) -> None:
-        for kind in ("success", "failure"):
-            for status in (results or {}).get(kind) or ():
-                code, url = str(status.get("code", "")), str(status.get("url", ""))
-                named = _LABEL.search(url)
-                one = found.setdefault(named[1] if named else label, _Found())
-                (one.good if kind == "success" else one.bad).add(code)
-
-    results = store.get("validation_results") or {}
-    take(results.get("activeManifest"), str(store.get("active_manifest")))
-    for delta in results.get("ingredientDeltas") or ():
-        named = _LABEL.search(str(delta.get("ingredientAssertionURI", "")))
-        take(delta.get("validationDeltas"), named[1] if named else "")
-    # What an ingredient's own record says was wrong with it when it went in.
-    for manifest in store["manifests"].values():
-        for ingredient in manifest.get("ingredients") or ():
-            label = ingredient.get("active_manifest")
-            for status in ingredient.get("validation_status") or ():
-                if label:
-                    found.setdefault(label, _Found()).bad.add(str(status.get("code", "")))
-    return found
+    return list(_Store(manifests, codes(store), store).tell(active)), []
 
 
 @dataclass(frozen=True, slots=True)
 class _Store:
     manifests: Mapping[str, Any]
-    found: Mapping[str, _Found]
+    found: Mapping[str, Found]
     store: Mapping[str, Any]
 
     def tell(self, active: str) -> Iterator[Statement]:
         """All statements of the active manifest, then those of its ingredients."""
-        own = self.found.get(active, _Found())
+        own = self.found.get(active, Found())
         manifest = self.manifests[active]
         yield from self._state_of(own, manifest)
         said = list(self._claims(manifest, own.strength, ""))
@@ -186,7 +62,7 @@ class _Store:
             yield state("c2pa", "signed capture", text, own.strength, dict(_signer(manifest)))
         yield from self._ingredients(active)
 
-    def _state_of(self, found: _Found, manifest: Mapping[str, Any]) -> Iterator[Statement]:
+    def _state_of(self, found: Found, manifest: Mapping[str, Any]) -> Iterator[Statement]:
         fields = {"generator": _maker(manifest), **dict(_signer(manifest))}
         if found.content:
             text = "its C2PA manifest was made for other content: "
@@ -226,7 +102,7 @@ class _Store:
                     continue
                 seen.add(below)
                 waiting.append((below, relation))
-                found = self.found.get(below, _Found())
+                found = self.found.get(below, Found())
                 if found.content or found.tampered:
                     text = "the manifest of an ingredient does not hold"
                     yield state(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from nightlamp.media import HEAD, Limits, sniff
-from nightlamp.origin import c2pa, metadata, novelai, thumbnail, xmp
+from nightlamp.origin import c2pa, c2pa_report, metadata, novelai, thumbnail, xmp
 from nightlamp.origin.asked import NOBODY, TrustList
 from nightlamp.origin.containers import pieces_of
 from nightlamp.origin.generators import generated_by
@@ -50,8 +50,8 @@ def origin_of(
 
 def prepare(trust: TrustList = NOBODY) -> None:
     """Load what ``origin_of`` may need, while memory is not bounded yet."""
-    if c2pa.installed():
-        c2pa.context(trust)
+    if c2pa_report.installed():
+        c2pa_report.context(trust)
 
 
 class _Gathering:
@@ -183,7 +183,7 @@ class _Gathering:
         if there > c2pa.MANIFEST:
             self.unchecked.append(Unchecked("c2pa", "too large"))
             return
-        if not c2pa.installed():
+        if not c2pa_report.installed():
             seen = "a manifest is in it" if there else "no manifest was seen"
             self.unchecked.append(Unchecked("c2pa", "not installed", seen))
             if there:
