@@ -150,7 +150,7 @@ class IntakeSettings(Section):
     spool_dir: Path | None = Field(
         default=None, description="folder of these files; default: the system's; best an encrypted disk"
     )
-    at_once: PositiveInt = Field(default=1_000, description="items on their way before more are refused")
+    at_once: PositiveInt = Field(default=4_000, description="items on their way before more are refused")
     keep_days: int = Field(
         default=30,
         ge=0,

@@ -179,7 +179,7 @@ DATA = picture(1)
         (part("file", bytes(300_001)) + END, FORM, 413),
         (bytes(300_001), "image/png", 413),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "text/html", 200),
-        (b"{}" * 60_000, "application/json", 422),
+        (b"{}" * 60_000, "application/json", 413),
         (b"{" * 90_000, "application/json", 422),
         (b"[" * 90_000, "application/json", 422),
         (b"\xff\xfe\x00", "application/json", 422),

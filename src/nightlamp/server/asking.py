@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Query, Request
+from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
 from nightlamp.access import Principal, Scope
@@ -59,9 +60,12 @@ def sees_all(principal: Principal) -> bool:
     return principal.may(*_READABLE)
 
 
-def page(key: str, rows: list[Any], limit: int, last: Callable[[], object]) -> dict[str, Any]:
-    """A page of a listing; ``next`` is the cursor of the one after it, None on the last."""
-    return {key: rows, "next": str(last()) if len(rows) == limit else None}
+def page(key: str, rows: list[Any], limit: int, last: Callable[[], object]) -> JSONResponse:
+    """A page of a listing; ``next`` is the cursor of the one after it, null on the last.
+
+    Made here, in the endpoint's thread: a large one would take the event loop's time.
+    """
+    return JSONResponse({key: rows, "next": str(last()) if len(rows) == limit else None})
 
 
 Asked = Annotated[Node, Depends(node_of)]

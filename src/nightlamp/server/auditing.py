@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy import select
 
 from nightlamp import audit
@@ -26,7 +26,7 @@ After = Annotated[int, Query(ge=0, le=2**62)]
 
 
 @router.get("", dependencies=[AUDITOR])
-def list_records(node: Asked, cursor: After = 0, limit: Limit = 50) -> dict[str, Any]:
+def list_records(node: Asked, cursor: After = 0, limit: Limit = 50) -> JSONResponse:
     """Records, the oldest first, from behind sequence `cursor`."""
     with reading(node.engine) as connection:
         found = list(islice(links(connection, cursor), limit))

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy import Connection
 
 from nightlamp.access import Principal
@@ -113,7 +113,7 @@ def list_entries(
     number: Which,
     cursor: Annotated[int, Query(ge=0, le=2**62)] = 0,
     limit: Limit = 50,
-) -> dict[str, Any]:
+) -> JSONResponse:
     """Entries in force, by number, without their values (those are in the export)."""
     with reading(node.engine) as connection:
         _there(connection, number)

@@ -135,7 +135,7 @@ class BodyLimits:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        limit = self._limit(scope["path"])
+        limit = self._limit(scope["path"], header(scope, b"content-type") or b"")
         try:
             declared = _declared(scope)
             if declared > limit:
@@ -177,9 +177,9 @@ class BodyLimits:
 
         return next_message
 
-    def _limit(self, path: str) -> int:
+    def _limit(self, path: str, content_type: bytes) -> int:
         s = self._settings
-        if path == "/v1/items":
+        if path == "/v1/items" and not content_type.lower().startswith(b"application/json"):
             return self._node.settings.intake.most_bytes + _FRAME
         if path == "/v1/items/batch":
             return s.batch_bytes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
 
 from nightlamp.access import Principal
 from nightlamp.intake import decisions_of, get_item, page_decisions, page_items, page_matches
@@ -28,7 +29,7 @@ def list_items(
     state: Literal["pending", "done", "failed"] | None = None,
     actor: Line | None = None,
     platform_id: Line | None = None,
-) -> dict[str, Any]:
+) -> JSONResponse:
     """Items, the newest first."""
     with reading(node.engine) as connection:
         found = page_items(
@@ -54,13 +55,13 @@ def read_item(node: Asked, principal: Anybody, item_id: Identity) -> Any:
 
 
 @router.get("/v1/items/{item_id}/verdicts")
-def read_verdicts(node: Asked, principal: Reader, item_id: Identity) -> dict[str, Any]:
+def read_verdicts(node: Asked, principal: Reader, item_id: Identity) -> JSONResponse:
     """All verdicts on an item, the newest first, with their matches."""
     with reading(node.engine) as connection:
         get_item(connection, item_id)
         found = decisions_of(connection, item_id)
     review = principal.may("review")
-    return {"verdicts": [shapes.verdict(decision, review) for decision in found]}
+    return JSONResponse({"verdicts": [shapes.verdict(decision, review) for decision in found]})
 
 
 @router.get("/v1/verdicts", tags=["verdicts"])
@@ -68,9 +69,9 @@ def list_verdicts(
     node: Asked,
     principal: Reader,
     cursor: Identity | None = None,
-    limit: Limit = 50,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
     action: Action | None = None,
-) -> dict[str, Any]:
+) -> JSONResponse:
     """Verdicts on all items, the newest first."""
     with reading(node.engine) as connection:
         found = page_decisions(connection, before=cursor, limit=limit, action=action)
@@ -86,7 +87,7 @@ def list_matches(
     cursor: Number | None = None,
     limit: Limit = 50,
     bank: Line | None = None,
-) -> dict[str, Any]:
+) -> JSONResponse:
     """Matches of all items, the newest first."""
     with reading(node.engine) as connection:
         found = page_matches(connection, before=cursor, limit=limit, bank=bank)

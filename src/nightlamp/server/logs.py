@@ -6,10 +6,11 @@ its message may hold whatever was in hand. Other libraries' records lose their a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -28,7 +29,7 @@ def configure(out: TextIO | None = None, level: int = logging.INFO) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=True, default=_type_alone),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Suffering(stream))),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -52,6 +53,24 @@ def failure(error: BaseException) -> dict[str, Any]:
     if isinstance(error, NightlampError):
         told["what"] = error.what
     return told
+
+
+class _Suffering:
+    """Takes lines though the disk of the log may be full: what cannot be said must not stop what is done."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or drop it."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or not."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class _Passing(logging.Handler):

@@ -48,7 +48,7 @@ from nightlamp.vault import Identity, Vault, open_vault, purge, reconcile
 T = TypeVar("T")
 IDENTITY_FILE = "vault.key"  # in data_dir, until the operator takes it away
 _OUT_OF_TOUCH = 5.0  # seconds without the database before the node is not ready
-_PLACE_CHECK = 60.0
+_PLACE_CHECK = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +174,11 @@ class Node:
         policy = self.policies.current().why
         workers = self.examiner.why_down
         keyless = "" if self.vault.recipients else "no public key to seal for"
-        place = keyless or self._place_fault
+        stuck = self.writer.fault
+        place = keyless or self.vault.fault or self._place_fault
         found = [
             Check("database", not lost, "it does not answer" if lost else "", vital=True),
+            Check("writes", not stuck, "nothing can be written" if stuck else "", stuck),
             Check(
                 "banks",
                 not status.degraded,
@@ -233,7 +235,7 @@ class Node:
         self.look_back = LookBack(self.engine)
         self.forgetting = Forgetting(self.writer, keep)
         loops = [
-            Loop("changes", s.access.poll_ms / 1000, self.catch_up),
+            Loop("changes", s.access.poll_ms / 1000, self.catch_up, longest=1.0),
             Loop("workers", 5.0, lambda: self.examiner.start() and None),
             Loop("snapshots", 30.0, self.banks.maintain),
             Loop("look-back", 1.0, self.look_back.run_once),
@@ -264,7 +266,7 @@ class Node:
         except VaultError as error:
             self._place_fault = error.what
             raise
-        self._place_fault = ""
+        self._place_fault = self.vault.fault = ""
 
     def _destroy(self) -> None:
         purge(self.vault, delay=self.settings.vault.destroy_after)

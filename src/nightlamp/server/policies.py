@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
+from fastapi.responses import JSONResponse
 
 from nightlamp.access import Principal
 from nightlamp.banks.live import all_banks
@@ -33,7 +34,7 @@ Which = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 @router.get("", dependencies=[VIEWER])
-def list_policies(node: Asked, cursor: Number | None = None, limit: Limit = 50) -> dict[str, Any]:
+def list_policies(node: Asked, cursor: Number | None = None, limit: Limit = 50) -> JSONResponse:
     """Versions of policies, the newest first."""
     with reading(node.engine) as connection:
         found = page_policies(connection, before=cursor, limit=limit)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Request
@@ -110,7 +111,7 @@ async def submit_item(request: Request, node: Asked, principal: Submitter, name:
         }
     },
 )
-async def submit_batch(request: Request, node: Asked, principal: Submitter) -> dict[str, Any]:
+async def submit_batch(request: Request, node: Asked, principal: Submitter) -> JSONResponse:
     """Submit many items; each gets its own answer, in the same order: an outcome, or a problem.
 
     Items that are refused do not touch the others. Repeat a batch with the same idempotency keys.
@@ -125,7 +126,7 @@ async def submit_batch(request: Request, node: Asked, principal: Submitter) -> d
         return _submission(principal, item, item.idempotency_key, content=content, url=item.url)
 
     made = await asyncio.to_thread(_each, submission, batch.items)
-    return {"results": await _results(request, node, principal, made)}
+    return await _results(request, node, principal, made)
 
 
 @router.post("/v1/fingerprints", responses=_ANSWERS)
@@ -144,11 +145,15 @@ async def submit_fingerprints(
 @router.post("/v1/fingerprints/batch")
 async def submit_fingerprint_batch(
     request: Request, node: Asked, principal: Submitter, batch: shapes.FingerprintBatch
-) -> dict[str, Any]:
+) -> JSONResponse:
     """As `/v1/fingerprints`, for many items at once; each gets its own answer, in the same order."""
     _check_size(node, principal, len(batch.items))
-    made = _each(lambda item: _hashes(principal, item, item.idempotency_key), batch.items)
-    return {"results": await _results(request, node, principal, made)}
+
+    def submission(item: shapes.FingerprintItem) -> Submission:
+        return _hashes(principal, item, item.idempotency_key)
+
+    made = await asyncio.to_thread(_each, submission, batch.items)
+    return await _results(request, node, principal, made)
 
 
 def _submission(
@@ -231,17 +236,11 @@ def _each(make: Any, items: Sequence[Any]) -> list[Submission | Exception]:
 
 async def _results(
     request: Request, node: Node, principal: Principal, made: Sequence[Submission | Exception]
-) -> list[dict[str, Any]]:
-    waiting: list[Any] = []
-    for submission in made:
-        if isinstance(submission, Exception):
-            waiting.append(submission)
-            continue
-        try:
-            waiting.append(asyncio.wrap_future(node.intake.begin(submission)))
-        except IntakeError as error:
-            waiting.append(error)
-    results = []
+) -> JSONResponse:
+    """Each one's outcome or problem; the beginnings are made off the event loop, as they may be many."""
+    begun = await asyncio.to_thread(_begin, node, made)
+    waiting = [each if isinstance(each, Exception) else asyncio.wrap_future(each) for each in begun]
+    results: list[dict[str, Any]] = []
     for each in waiting:
         try:
             if isinstance(each, Exception):
@@ -250,7 +249,17 @@ async def _results(
         except Exception as error:  # noqa: BLE001 (each item has an answer of its own)
             problem = told_to(problem_of(error), principal)
             results.append({"problem": problem.body(request.scope["nightlamp.request_id"])})
-    return results
+    return JSONResponse({"results": results})
+
+
+def _begin(node: Node, made: Sequence[Submission | Exception]) -> list[Future[Outcome] | Exception]:
+    begun: list[Future[Outcome] | Exception] = []
+    for submission in made:
+        try:
+            begun.append(submission if isinstance(submission, Exception) else node.intake.begin(submission))
+        except IntakeError as error:
+            begun.append(error)
+    return begun
 
 
 def _decoded(text: str) -> Content:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from nightlamp.server.logs import failure, logger
 
-_LONGEST = 30.0  # seconds between attempts of a loop that fails
 _PATIENCE = 3  # failures in a row before the node calls itself degraded
 
 
@@ -21,11 +20,13 @@ class Loop:
         name: for logs, metrics and readiness.
         every: seconds of rest after a run that found nothing to do.
         run: does a piece of work; something true means that there may be more, so it is run again at once.
+        longest: seconds between attempts while it fails, if that is more than ``every``.
     """
 
     name: str
     every: float
     run: Callable[[], object]
+    longest: float = 30.0
     failures: int = field(default=0, init=False)
     failed_by: str = field(default="", init=False)
 
@@ -92,5 +93,5 @@ class Supervisor:
         while not self._stopping.is_set():
             if self.run_once(loop):
                 continue
-            pause = min(loop.every * 2 ** min(loop.failures, 10), max(_LONGEST, loop.every))
+            pause = min(loop.every * 2 ** min(loop.failures, 10), max(loop.longest, loop.every))
             self._stopping.wait(pause)

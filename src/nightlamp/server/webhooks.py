@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
 
 from nightlamp.access import Principal
 from nightlamp.intake import add_webhook, all_webhooks, page_deliveries, remove_webhook, replay_deliveries
@@ -46,7 +47,7 @@ def list_deliveries(
     cursor: Identity | None = None,
     limit: Limit = 50,
     state: Literal["pending", "delivered", "dead"] | None = None,
-) -> dict[str, Any]:
+) -> JSONResponse:
     """An endpoint's messages, the newest first, and how they went."""
     with reading(node.engine) as connection:
         found = page_deliveries(connection, webhook_id, before=cursor, limit=limit, state=state)
