@@ -136,7 +136,7 @@ class SnapshotError(NightlampError):
 
 
 class PolicyError(NightlampError):
-    """A policy file or its cases cannot be read, or break a rule of the policy language; it is not in force."""
+    """A policy file or its cases cannot be read, or break a rule of the language; it is not in force."""
 
 
 class OutboundError(NightlampError):
