@@ -14,8 +14,9 @@ from PIL import Image
 from nightlamp.errors import NightlampError
 from nightlamp.examine import Workers, examine
 from nightlamp.media import Limits
+from nightlamp.origin import Asked, origin_of
 from nightlamp.signals import installed
-from nightlamp.values import Examination
+from nightlamp.values import Examination, Sealed
 
 
 def picture(width: int = 320, height: int = 240) -> bytes:
@@ -43,6 +44,23 @@ def test_a_worker_says_what_an_examination_here_says(workers: Workers, shared_da
         assert workers.examine(path.read_bytes()).result() == here
         assert here.fingerprints
         assert not here.unchecked
+
+
+def test_a_worker_tells_the_origin_if_it_is_asked_and_keeps_what_is_sealed(shared_data: Path) -> None:
+    paths = sorted((shared_data / "origin" / "comfyui").glob("*.png"))[:2]
+    with Workers(1, origin=Asked()) as keeping, Workers(1, origin=Asked(reveal=True)) as revealing:
+        for path in paths:
+            data = path.read_bytes()
+            here, kept = origin_of(data), keeping.examine(path).result().origin
+
+            assert revealing.examine(data).result().origin == here
+            assert kept is not None
+            assert (kept.outcome, kept.sentence) == (here.outcome, here.sentence)
+            assert {s.field("prompt") for s in kept.statements} <= {None, Sealed(None)}
+        not_a_picture = keeping.examine(b"hello").result().origin
+
+    assert not_a_picture is not None
+    assert [str(u) for u in not_a_picture.unchecked] == ["not checked: content (no reader)"]
 
 
 def test_all_digests_are_of_the_whole_file_in_one_pass(workers: Workers, tmp_path: Path) -> None:

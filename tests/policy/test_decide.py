@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightlamp.policy import Context, Facts, Item, Policy, Rule, Rules, decide, profile
-from nightlamp.values import Bank, Fingerprint, Handling, Hold, Match, Unchecked
+from nightlamp.values import (
+    Assessment,
+    Bank,
+    Examination,
+    Fingerprint,
+    Handling,
+    Hold,
+    Match,
+    Statement,
+    Strength,
+    Unchecked,
+)
 
 ACTIONS = ["allow", "review", "block"]
 KNOWN = Bank("nsrl", benign=True)
@@ -75,6 +86,31 @@ def test_what_the_operator_accepts_as_unchecked_is_said_but_changes_nothing() ->
     assert verdict.action == "allow"
     assert verdict.unchecked == (Unchecked("photodna", "not installed"),)
     assert verdict.reasons == ("not checked: photodna (not installed)",)
+
+
+def test_a_policy_sees_what_the_content_says_of_its_origin_and_whether_it_can_be_forged() -> None:
+    made = Statement("png text", "ai-made", "made by a generator", Strength.DECLARED, "easily")
+    signer = Statement("c2pa", "signed", "signed by somebody", Strength.SIGNED, "hardly")
+    origin = Assessment("declared AI-made", "The file is declared AI-made.", (signer, made))
+
+    facts = Facts.of(Examination("image/png", 1, origin=origin), [])
+    rules = Rules(
+        "origin",
+        (
+            Rule(
+                "made",
+                "origin.assessment == 'declared AI-made' && "
+                "origin.statements.exists(s, s.says == 'ai-made' && s.forgeable)",
+                "review",
+                "It is declared AI-made.",
+            ),
+            Rule("rest", "true", "allow", "Nothing found."),
+        ),
+    )
+
+    assert decide(facts, rules).action == "review"
+    assert [s.forgeable for s in facts.origin.statements] == [False, True]
+    assert Facts.of(Examination("image/png", 1), []).origin.assessment == ""
 
 
 def test_a_known_file_needs_no_picture_to_be_seen() -> None:

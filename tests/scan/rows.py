@@ -35,6 +35,8 @@ rows = st.builds(
     matches=st.lists(matches, max_size=3).map(tuple),
     unchecked=st.lists(st.builds(Unchecked, what=_text, why=_text, detail=_text), max_size=2).map(tuple),
     benign=st.booleans(),
+    origin=st.sampled_from(["", "unknown", "declared AI-made"]),
+    origin_sentence=_text,
 )
 
 

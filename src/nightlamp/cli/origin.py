@@ -15,6 +15,7 @@ from nightlamp.cli.preparing import preparing
 
 if TYPE_CHECKING:
     from nightlamp.media import Detail
+    from nightlamp.origin import Asked
     from nightlamp.values import Assessment, Examination
 
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file, on one line each.")
 @click.option(
-    "--trust",
+    "--signers",
     type=click.Path(path_type=Path),
     metavar="PEM",
     help="Certificates of authorities whose C2PA signatures count. By default nobody's do.",
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 )
 @limit_options
 def origin(
-    files: tuple[str, ...], as_json: bool, trust: Path | None, reveal: bool, detail: Detail, **limits: Any
+    files: tuple[str, ...], as_json: bool, signers: Path | None, reveal: bool, detail: Detail, **limits: Any
 ) -> None:
     """Say how each FILE was made, as far as it tells ('-' is standard input): camera, AI, edited.
 
@@ -44,13 +45,12 @@ def origin(
 
     \b
     nightlamp origin picture.png
-    nightlamp origin --json --trust authorities.pem *.jpg | jq -r '[.path, .outcome] | @tsv'
+    nightlamp origin --json --signers authorities.pem *.jpg | jq -r '[.path, .outcome] | @tsv'
     """
     from nightlamp.examine import Workers
-    from nightlamp.origin import Asked, TrustList
     from nightlamp.scan import path_text
 
-    asked = Asked(TrustList(_text(trust)) if trust else TrustList(), reveal)
+    asked = asked_with(signers, reveal=reveal)
     unchecked = False
     with preparing(), Workers(1, limits_of(limits), detail, asked) as workers:
         for number, name in enumerate(files):
@@ -73,11 +73,19 @@ def origin(
         raise click.exceptions.Exit(2)
 
 
-def _text(path: Path) -> str:
+def asked_with(signers: Path | None, *, reveal: bool = False) -> Asked:
+    """What the options ask for; certificates that cannot be read end the command."""
+    from nightlamp.origin import NOBODY, Asked, TrustList
+
+    if signers is None:
+        return Asked(NOBODY, reveal)
     try:
-        return path.read_text("ascii")
+        text = signers.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise NoInputError("the certificates cannot be read", where=str(path)) from error
+        raise NoInputError("the certificates cannot be read", where=str(signers)) from error
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise NoInputError("there is no certificate in it", where=str(signers), hint="a file in PEM format")
+    return Asked(TrustList(text), reveal)
 
 
 def _as_json(path: str, examination: Examination, reveal: bool) -> dict[str, Any]:

@@ -50,6 +50,17 @@ _INTERRUPTED = 130
     help="Accept that this is not checked: a signal, 'members', 'frames', 'rows' (of lists) … It is still "
     "said, but changes neither verdicts nor the exit status. May be repeated.",
 )
+@click.option(
+    "--origin",
+    is_flag=True,
+    help="Also say how each file was made, as far as it tells; see 'nightlamp origin'.",
+)
+@click.option(
+    "--signers",
+    type=click.Path(path_type=Path),
+    metavar="PEM",
+    help="With --origin: certificates of authorities whose C2PA signatures count.",
+)
 @limit_options
 @click.option(
     "--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]"
@@ -98,6 +109,7 @@ def scan(paths: tuple[str, ...], **given: Any) -> None:
     find . -name '*.jpg' -print0 | nightlamp scan -0 - --bank list.nli
     """
     from nightlamp.cli.interruption import Interruption
+    from nightlamp.cli.origin import asked_with
     from nightlamp.cli.progress import Progress
     from nightlamp.cli.summary import show_summary
     from nightlamp.examine import Workers
@@ -107,7 +119,8 @@ def scan(paths: tuple[str, ...], **given: Any) -> None:
 
     _check(paths, given)
     quiet = given["quiet"]
-    workers = Workers(given["workers"], limits_of(given), given["detail"])
+    origin = asked_with(given["signers"]) if given["origin"] else None
+    workers = Workers(given["workers"], limits_of(given), given["detail"], origin)
     with ExitStack() as stack:
         with preparing(quiet=quiet), ThreadPoolExecutor(1) as beside:
             opening = beside.submit(open_banks, given)
@@ -153,6 +166,8 @@ def _check(paths: Sequence[str], given: dict[str, Any]) -> None:
     to_file = given["output"] not in (None, "-")
     if not to_file and (given["resume"] or given["overwrite"]):
         raise click.UsageError("--resume and --overwrite need an --output FILE")
+    if given["signers"] and not given["origin"]:
+        raise click.UsageError("--signers needs --origin")
     if given["resume"] and given["overwrite"]:
         raise click.UsageError("either --resume or --overwrite")
     if given["output"] == "-" and given["form"] == "parquet":
@@ -201,6 +216,7 @@ def _output(
         "limits": asdict(workers.limits),
         "radius": dict(screener.radius),
         "signals": sorted(screener.signals),
+        "origin": None if workers.origin is None else workers.origin.trust.digest,
         **judged_by,
     }
     manifest = Manifest(path, form, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 
@@ -18,6 +19,12 @@ class TrustList:
     anchors: str = field(default="", repr=False)
     allowed: str = field(default="", repr=False)
     purposes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it, so that a record can say which list was in force."""
+        parts = "\0".join((self.anchors, self.allowed, *self.purposes))
+        return hashlib.sha256(parts.encode()).hexdigest()
 
     def __bool__(self) -> bool:
         """Whether it names anybody."""

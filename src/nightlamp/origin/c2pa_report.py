@@ -1,7 +1,8 @@
 """The C2PA library: asked to fetch nothing, and its report taken apart by manifest.
 
-Its "valid" is not ours: what it found good and bad of each manifest becomes a ``Found``, which knows how far the
-claims of that manifest may be relied on. Facts: the C2PA specification 2.2, chapter on validation (status codes).
+Its "valid" is not ours: what it found good and bad of each manifest becomes a ``Found``, which knows how
+far the claims of that manifest may be relied on. Facts: the C2PA specification 2.2, chapter on validation
+(status codes).
 """
 
 from __future__ import annotations

@@ -192,6 +192,8 @@ def schema() -> pa.Schema:
             ("matches", pa.list_(pa.struct(match))),
             ("unchecked", pa.list_(pa.struct([("what", text), ("why", text), ("detail", text)]))),
             ("benign", flag),
+            ("origin", text),
+            ("origin_sentence", text),
         ]
     )
 

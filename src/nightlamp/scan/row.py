@@ -10,7 +10,7 @@ from nightlamp.scan.items import Item
 from nightlamp.scan.names import printable
 from nightlamp.values import Action, Examination, Match, Unchecked, Verdict
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Row:
     matches: tuple[RowMatch, ...]
     unchecked: tuple[Unchecked, ...]
     benign: bool
+    origin: str = ""
+    origin_sentence: str = ""
 
     @property
     def hit(self) -> bool:
@@ -86,6 +88,8 @@ def row_of(item: Item, examination: Examination, verdict: Verdict, secrets: Secr
         tuple(_row_match(match, secrets) for match in verdict.matches),
         tuple(Unchecked(printable(u.what), printable(u.why), printable(u.detail)) for u in verdict.unchecked),
         verdict.benign,
+        examination.origin.outcome if examination.origin else "",
+        printable(examination.origin.sentence) if examination.origin else "",
     )
 
 
