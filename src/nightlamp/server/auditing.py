@@ -14,7 +14,7 @@ from nightlamp import audit
 from nightlamp.audit import PublicKeys
 from nightlamp.audit.log import links
 from nightlamp.audit.tables import audit_record
-from nightlamp.server import shapes
+from nightlamp.server import telling
 from nightlamp.server.asking import Asked, Limit, need, page
 from nightlamp.server.node import Node
 from nightlamp.server.problems import Problem
@@ -30,7 +30,7 @@ def list_records(node: Asked, cursor: After = 0, limit: Limit = 50) -> JSONRespo
     """Records, the oldest first, from behind sequence `cursor`."""
     with reading(node.engine) as connection:
         found = list(islice(links(connection, cursor), limit))
-    return page("records", [shapes.record(link) for link in found], limit, lambda: found[-1].sequence)
+    return page("records", [telling.record(link) for link in found], limit, lambda: found[-1].sequence)
 
 
 @router.get("/verify", dependencies=[AUDITOR])

@@ -37,7 +37,7 @@ from nightlamp.banks.live import (
 )
 from nightlamp.banks.options import Format
 from nightlamp.errors import BankError
-from nightlamp.server import shapes
+from nightlamp.server import shapes, telling
 from nightlamp.server.asking import Asked, Limit, Line, need, page
 from nightlamp.server.problems import Problem
 from nightlamp.server.submitting import value_of
@@ -56,7 +56,7 @@ Which = Annotated[int, Path(ge=1, le=2**31 - 1)]
 def list_banks(node: Asked) -> dict[str, Any]:
     """All banks."""
     with reading(node.engine) as connection:
-        return {"banks": [shapes.bank(stored) for stored in all_banks(connection)]}
+        return {"banks": [telling.bank(stored) for stored in all_banks(connection)]}
 
 
 @router.post("", status_code=201, response_model=shapes.BankOut)
@@ -68,14 +68,14 @@ def make_bank(node: Asked, principal: Admin, given: shapes.BankIn) -> Any:
         _free(connection, given.name)
         return create_bank(connection, new, actor=principal.actor, enabled=given.enabled)
 
-    return shapes.bank(node.change(work))
+    return telling.bank(node.change(work))
 
 
 @router.get("/{number}", response_model=shapes.BankOut, dependencies=[VIEWER])
 def read_bank(node: Asked, number: Which) -> Any:
     """One bank, with its entries counted."""
     with reading(node.engine) as connection:
-        return shapes.bank(_there(connection, number), count_entries(connection, number))
+        return telling.bank(_there(connection, number), count_entries(connection, number))
 
 
 @router.patch("/{number}", response_model=shapes.BankOut)
@@ -93,7 +93,7 @@ def change_bank(node: Asked, principal: Admin, number: Which, given: shapes.Bank
             stored = (enable_bank if given.enabled else disable_bank)(connection, number, actor=actor)
         return stored
 
-    return shapes.bank(node.change(work))
+    return telling.bank(node.change(work))
 
 
 @router.delete("/{number}", status_code=204)

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from nightlamp.access import Principal
 from nightlamp.intake import decisions_of, get_item, page_decisions, page_items, page_matches
-from nightlamp.server import shapes
+from nightlamp.server import shapes, telling
 from nightlamp.server.asking import Asked, Identity, Limit, Line, Number, need, page, sees_all
 from nightlamp.store import reading
 from nightlamp.values import Action
@@ -41,7 +41,7 @@ def list_items(
             actor=actor,
             platform_id=platform_id,
         )
-    return page("items", [shapes.full_item(item) for item in found], limit, lambda: found[-1].id)
+    return page("items", [telling.full_item(item) for item in found], limit, lambda: found[-1].id)
 
 
 @router.get("/v1/items/{item_id}", response_model=shapes.ItemOut | shapes.Short)
@@ -50,7 +50,7 @@ def read_item(node: Asked, principal: Anybody, item_id: Identity) -> Any:
     own = None if sees_all(principal) else principal.key
     with reading(node.engine) as connection:
         stored = get_item(connection, item_id, key=own)
-    told = shapes.short_item(stored) if own else shapes.full_item(stored)
+    told = telling.short_item(stored) if own else telling.full_item(stored)
     return shapes.Short(**told) if own else shapes.ItemOut(**told)
 
 
@@ -61,7 +61,7 @@ def read_verdicts(node: Asked, principal: Reader, item_id: Identity) -> JSONResp
         get_item(connection, item_id)
         found = decisions_of(connection, item_id)
     review = principal.may("review")
-    return JSONResponse({"verdicts": [shapes.verdict(decision, review) for decision in found]})
+    return JSONResponse({"verdicts": [telling.verdict(decision, review) for decision in found]})
 
 
 @router.get("/v1/verdicts", tags=["verdicts"])
@@ -76,7 +76,7 @@ def list_verdicts(
     with reading(node.engine) as connection:
         found = page_decisions(connection, before=cursor, limit=limit, action=action)
     review = principal.may("review")
-    rows = [shapes.verdict(decision, review) for decision in found]
+    rows = [telling.verdict(decision, review) for decision in found]
     return page("verdicts", rows, limit, lambda: found[-1].id)
 
 
@@ -93,7 +93,7 @@ def list_matches(
         found = page_matches(connection, before=cursor, limit=limit, bank=bank)
     review = principal.may("review")
     rows = [
-        {"number": number, "item": item, "verdict": verdict, **shapes.match(match, review)}
+        {"number": number, "item": item, "verdict": verdict, **telling.match(match, review)}
         for number, item, verdict, match in found
     ]
     return page("matches", rows, limit, lambda: found[-1][0])

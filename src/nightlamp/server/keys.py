@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 from nightlamp import access
 from nightlamp.access import Principal
-from nightlamp.server import shapes
+from nightlamp.server import shapes, telling
 from nightlamp.server.asking import Asked, Identity, need
 from nightlamp.store import reading, utc_now
 
@@ -21,7 +21,7 @@ Admin = Annotated[Principal, ADMIN]
 def list_keys(node: Asked) -> dict[str, Any]:
     """All keys, revoked ones too, without their secrets."""
     with reading(node.engine) as connection:
-        return {"keys": [shapes.key(stored) for stored in access.every(connection)]}
+        return {"keys": [telling.key(stored) for stored in access.every(connection)]}
 
 
 @router.post("", status_code=201)
@@ -38,10 +38,10 @@ def make_key(node: Asked, principal: Admin, given: shapes.KeyIn) -> dict[str, An
             rate=given.rate,
         )
     )
-    return {**shapes.key(made.key), "secret": made.secret.reveal()}
+    return {**telling.key(made.key), "secret": made.secret.reveal()}
 
 
 @router.delete("/{key_id}")
 def revoke_key(node: Asked, principal: Admin, key_id: Identity) -> dict[str, Any]:
     """Revoke a key: in force here when the answer comes, on other nodes within 200 ms by default."""
-    return shapes.key(node.change(lambda c: access.revoke(c, key_id, actor=principal.actor, now=utc_now())))
+    return telling.key(node.change(lambda c: access.revoke(c, key_id, actor=principal.actor, now=utc_now())))

@@ -20,7 +20,7 @@ from nightlamp.intake import (
     roll_back_policy,
 )
 from nightlamp.policy import lint, load
-from nightlamp.server import shapes
+from nightlamp.server import shapes, telling
 from nightlamp.server.asking import Asked, Limit, Number, need, page
 from nightlamp.server.node import Node
 from nightlamp.server.problems import Problem
@@ -38,7 +38,7 @@ def list_policies(node: Asked, cursor: Number | None = None, limit: Limit = 50) 
     """Versions of policies, the newest first."""
     with reading(node.engine) as connection:
         found = page_policies(connection, before=cursor, limit=limit)
-    return page("policies", [shapes.policy(stored) for stored in found], limit, lambda: found[-1].id)
+    return page("policies", [telling.policy(stored) for stored in found], limit, lambda: found[-1].id)
 
 
 @router.get("/active", dependencies=[VIEWER])
@@ -48,14 +48,14 @@ def read_active(node: Asked) -> dict[str, Any]:
         stored = active_policy(connection)
     if stored is None:
         raise IntakeError("not found", "no policy is in force", where="policy")
-    return shapes.policy(stored, text=True)
+    return telling.policy(stored, text=True)
 
 
 @router.get("/{number}", dependencies=[VIEWER])
 def read_policy(node: Asked, number: Which) -> dict[str, Any]:
     """One version, with its text."""
     with reading(node.engine) as connection:
-        return shapes.policy(get_policy(connection, number), text=True)
+        return telling.policy(get_policy(connection, number), text=True)
 
 
 @router.post("", status_code=201)
@@ -65,7 +65,7 @@ def upload_policy(node: Asked, principal: Admin, given: shapes.PolicyIn) -> dict
     if any(each["severity"] == "error" for each in findings):
         raise Problem("policy-invalid", errors=findings)
     stored = node.change(lambda c: add_policy(c, given.text, actor=principal.actor, now=utc_now()))
-    return {**shapes.policy(stored), "findings": findings}
+    return {**telling.policy(stored), "findings": findings}
 
 
 @router.post("/lint", dependencies=[VIEWER])
@@ -100,13 +100,13 @@ def try_policy(node: Asked, given: shapes.DryRunIn) -> dict[str, Any]:
 @router.post("/roll-back")
 def roll_back(node: Asked, principal: Admin) -> dict[str, Any]:
     """Put the policy in force again that was in force before this one."""
-    return shapes.policy(node.change(lambda c: roll_back_policy(c, actor=principal.actor, now=utc_now())))
+    return telling.policy(node.change(lambda c: roll_back_policy(c, actor=principal.actor, now=utc_now())))
 
 
 @router.post("/{number}/activate")
 def activate(node: Asked, principal: Admin, number: Which) -> dict[str, Any]:
     """Put a policy in force: here when the answer comes, on other nodes within a second."""
-    return shapes.policy(
+    return telling.policy(
         node.change(lambda c: activate_policy(c, number, actor=principal.actor, now=utc_now()))
     )
 

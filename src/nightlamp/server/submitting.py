@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from nightlamp.access import Principal
 from nightlamp.errors import IntakeError, NightlampError
 from nightlamp.intake import Content, Outcome, Submission
-from nightlamp.server import shapes
+from nightlamp.server import shapes, telling
 from nightlamp.server.asking import Asked, Line, need, sees_all, spend
 from nightlamp.server.bodies import new_content, read_form, read_raw
 from nightlamp.server.node import Node
@@ -213,8 +213,8 @@ def _answered(outcome: Outcome) -> bool:
 
 def _told(outcome: Outcome, principal: Principal) -> dict[str, Any]:
     if not sees_all(principal):
-        return shapes.short(outcome)
-    return shapes.full(outcome, principal.may("review"))
+        return telling.short(outcome)
+    return telling.full(outcome, principal.may("review"))
 
 
 def _check_size(node: Node, principal: Principal, items: int) -> None:

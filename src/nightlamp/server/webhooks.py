@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from nightlamp.access import Principal
 from nightlamp.intake import add_webhook, all_webhooks, page_deliveries, remove_webhook, replay_deliveries
-from nightlamp.server import shapes
+from nightlamp.server import shapes, telling
 from nightlamp.server.asking import Asked, Identity, Limit, need, page
 from nightlamp.store import reading, utc_now
 
@@ -22,7 +22,7 @@ Admin = Annotated[Principal, ADMIN]
 def list_webhooks(node: Asked) -> dict[str, Any]:
     """All endpoints, without their secrets."""
     with reading(node.engine) as connection:
-        return {"webhooks": [shapes.webhook(stored) for stored in all_webhooks(connection)]}
+        return {"webhooks": [telling.webhook(stored) for stored in all_webhooks(connection)]}
 
 
 @router.post("", status_code=201)
@@ -31,7 +31,7 @@ def make_webhook(node: Asked, principal: Admin, given: shapes.WebhookIn) -> dict
     made, secret = node.change(
         lambda c: add_webhook(c, given.url, every=given.every, actor=principal.actor, now=utc_now())
     )
-    return {**shapes.webhook(made), "secret": secret.text()}
+    return {**telling.webhook(made), "secret": secret.text()}
 
 
 @router.delete("/{webhook_id}", status_code=204)
@@ -51,7 +51,7 @@ def list_deliveries(
     """An endpoint's messages, the newest first, and how they went."""
     with reading(node.engine) as connection:
         found = page_deliveries(connection, webhook_id, before=cursor, limit=limit, state=state)
-    return page("deliveries", [shapes.delivery(each) for each in found], limit, lambda: found[-1].id)
+    return page("deliveries", [telling.delivery(each) for each in found], limit, lambda: found[-1].id)
 
 
 @router.post("/{webhook_id}/replay")
