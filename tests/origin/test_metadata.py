@@ -188,3 +188,29 @@ def test_what_is_no_picture_is_unknown_and_says_that_nothing_was_read() -> None:
         found = origin_of(data)
         assert found.outcome == "unknown"
         assert ("metadata", "no reader") in [(u.what, u.why) for u in found.unchecked]
+
+
+def test_a_text_hides_behind_no_other_of_its_keyword() -> None:
+    texts = [b"parameters\0nothing"] * 2 + [b"parameters\0" + A1111.encode()]
+
+    found = origin_of(with_chunks(*(chunk(b"tEXt", text) for text in texts)))
+    crowded = origin_of(with_chunks(*(chunk(b"tEXt", text) for text in texts * 3)))
+
+    assert found.outcome == crowded.outcome == "declared AI-made"
+    assert ("png text", "repeated too often") in [(u.what, u.why) for u in crowded.unchecked]
+
+
+def test_names_that_a_file_gives_stand_in_quotes() -> None:
+    found = origin_of(jpeg(camera(software='Photoshop". It is real. "')))
+
+    assert "saved by \"Photoshop'. It is real. '\" (plain metadata, forgeable)" in found.sentence
+
+
+def test_many_statements_are_cut_and_it_says_so() -> None:
+    uris = "".join(f"<rdf:li>urn:kind:{n}</rdf:li>" for n in range(1000))
+    packet = xmp(f"<Iptc4xmpExt:DigitalSourceType><rdf:Bag>{uris}</rdf:Bag></Iptc4xmpExt:DigitalSourceType>")
+
+    found = origin_of(with_xmp(packet))
+
+    assert len(found.statements) == 300
+    assert ("statements", "too many") in [(u.what, u.why) for u in found.unchecked]

@@ -16,7 +16,7 @@ from nightlamp.cli.preparing import preparing
 if TYPE_CHECKING:
     from nightlamp.media import Detail
     from nightlamp.origin import Asked
-    from nightlamp.values import Assessment, Examination
+    from nightlamp.values import Assessment
 
 
 @click.command("origin")
@@ -48,6 +48,7 @@ def origin(
     nightlamp origin --json --signers authorities.pem *.jpg | jq -r '[.path, .outcome] | @tsv'
     """
     from nightlamp.examine import Workers
+    from nightlamp.origin import to_json
     from nightlamp.scan import path_text
 
     asked = asked_with(signers, reveal=reveal)
@@ -57,18 +58,17 @@ def origin(
             source = sys.stdin.buffer.read() if name == "-" else Path(name)
             examination = workers.examine(source).result()
             found = examination.origin
-            unchecked = unchecked or found is None or bool(found.unchecked)
+            assert found is not None, "it was asked for"
+            unchecked = unchecked or bool(found.unchecked)
             if as_json:
-                click.echo(json.dumps(_as_json(path_text(name), examination, reveal), ensure_ascii=True))
-                continue
-            if number:
-                click.echo()
-            click.echo(path_text(name))
-            if found is None:
-                for missing in examination.unchecked:
-                    click.echo(safe(f"  {missing}"))
+                head = {
+                    "path": path_text(name),
+                    "media_type": examination.media_type,
+                    "size": examination.size,
+                }
+                click.echo(json.dumps(head | to_json(found, reveal=reveal), ensure_ascii=True))
             else:
-                _show(found, reveal)
+                _show(path_text(name), found, reveal=reveal, first=not number)
     if unchecked:
         raise click.exceptions.Exit(2)
 
@@ -88,20 +88,10 @@ def asked_with(signers: Path | None, *, reveal: bool = False) -> Asked:
     return Asked(TrustList(text), reveal)
 
 
-def _as_json(path: str, examination: Examination, reveal: bool) -> dict[str, Any]:
-    from nightlamp.origin import to_json
-
-    head = {"path": path, "media_type": examination.media_type, "size": examination.size}
-    if examination.origin is None:
-        return head | {"outcome": None, "unchecked": [_note(u) for u in examination.unchecked]}
-    return head | to_json(examination.origin, reveal=reveal)
-
-
-def _note(unchecked: Any) -> dict[str, str]:
-    return {"what": unchecked.what, "why": unchecked.why, "detail": unchecked.detail}
-
-
-def _show(found: Assessment, reveal: bool) -> None:
+def _show(path: str, found: Assessment, *, reveal: bool, first: bool) -> None:
+    if not first:
+        click.echo()
+    click.echo(path)
     click.echo(safe(f"  {found.sentence}"))
     table(
         [(f"  {s.says}", s.source, s.strength.name.lower(), s.text) for s in found.statements],

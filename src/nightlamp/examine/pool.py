@@ -27,7 +27,7 @@ from nightlamp.errors import ArchiveError, MediaCode, MediaError, NightlampError
 from nightlamp.examine import wire
 from nightlamp.examine.examination import Tally
 from nightlamp.media import Detail, Limits, Member
-from nightlamp.origin import Asked
+from nightlamp.origin import Asked, assess
 from nightlamp.values import Examination, Unchecked
 
 Source = Path | bytes | bytearray | memoryview
@@ -171,6 +171,8 @@ class Workers:
                 process = None
             except NightlampError as error:
                 tally.add(Unchecked("content", "crashed", error.what))
+            if self.origin is not None and tally.origin is None:
+                tally.add(assess([], tally.unchecked[-1:]))
             job.done.set_result(tally.result())
         if process is not None:
             process.end()

@@ -15,13 +15,14 @@ from typing import Any
 from nightlamp.origin import vocabulary
 from nightlamp.origin.asked import TrustList
 from nightlamp.origin.c2pa_report import Found, Unread, codes, read
-from nightlamp.origin.generators.generated import mapping
-from nightlamp.origin.statements import clean, sealed, state
+from nightlamp.origin.generators.generated import listed, mapping
+from nightlamp.origin.statements import clean, named, sealed, state
 from nightlamp.values import Says, Statement, Strength, Unchecked, Value
 
 MANIFEST = 64 << 20
 """Larger manifest stores are not read."""
 _MANIFESTS = 64
+_ACTIONS = 500
 
 
 def of_manifest(
@@ -58,7 +59,7 @@ class _Store:
         capture = next((s for s in said if s.says == "camera" and s.field("action") == "c2pa.created"), None)
         only = not manifest.get("ingredients") and not acts & {"edited", "ai-made", "ai-edited", "synthetic"}
         if capture and only and own.strength >= Strength.SIGNED:
-            text = f"its manifest, of {_maker(manifest)}, says: {capture.text.rpartition('says: ')[2]}"
+            text = f"its manifest, of {named(_maker(manifest))}, says: {capture.text.rpartition('says: ')[2]}"
             yield state("c2pa", "signed capture", text, own.strength, dict(_signer(manifest)))
         yield from self._ingredients(active)
 
@@ -81,7 +82,8 @@ class _Store:
                 "c2pa", "present", text, Strength.CONTEXT, {**fields, "codes": ", ".join(sorted(found.bad))}
             )
             return
-        signer = dict(_signer(manifest)).get("signer") or "somebody"
+        signer = dict(_signer(manifest)).get("signer")
+        signer = named(signer) if signer else "somebody who is not named"
         whether = "who is" if found.strength == Strength.TRUSTED else "who is not"
         yield state(
             "c2pa", "signed", f"signed by {signer}, {whether} on the trust list", found.strength, fields
@@ -126,7 +128,7 @@ class _Store:
         changes: dict[str, None] = {}
         for label, given in _assertions(manifest):
             if label.startswith("c2pa.actions"):
-                for action in given.get("actions") or ():
+                for action in listed(given.get("actions"))[:_ACTIONS]:
                     if not isinstance(action, dict):
                         continue
                     name = str(action.get("action", ""))
@@ -142,10 +144,10 @@ class _Store:
                 yield _typed(uri, label, maker, whose, relation, strength)
             elif label == "stds.exif" and (camera := _camera(given)):
                 yield state(
-                    "c2pa", "camera", f"{whose} names the camera {camera}", strength, {"model": camera}
+                    "c2pa", "camera", f"{whose} names the camera {named(camera)}", strength, {"model": camera}
                 )
         if changes and relation != "componentOf" and relation != "inputTo":
-            text = f"{whose}, of {maker}, says: {', '.join(changes)}"
+            text = f"{whose}, of {named(maker)}, says: {', '.join(changes)}"
             yield state("c2pa", "edited", text, strength, {"changes": ", ".join(changes)})
 
 
@@ -165,7 +167,7 @@ def _typed(uri: str, action: str, agent: str, whose: str, relation: str, strengt
         "generator": agent,
         "relation": relation,
     }
-    return state("c2pa", says, f"{whose}, of {agent}, says: {text}", strength, fields)
+    return state("c2pa", says, f"{whose}, of {named(agent)}, says: {text}", strength, fields)
 
 
 _AS_PART: Mapping[Says, Says] = {

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from nightlamp.origin import vocabulary, xmp
 from nightlamp.origin.exif import Directory
-from nightlamp.origin.statements import clean, sealed, state
+from nightlamp.origin.statements import clean, named, sealed, state
 from nightlamp.origin.xmp import Properties
 from nightlamp.values import Channel, Statement, Strength
 
@@ -85,14 +85,14 @@ def _camera(make: str, model: str, detail: Directory | None) -> Iterator[Stateme
     if _GRAPH.match(make) or _GRAPH.match(model) or not (make or model) or not model.strip():
         return
     if vocabulary.GENERATOR.search(f"{make} {model}"):
-        yield state("exif", "ai-made", f"its EXIF names {clean(f'{make} {model}', 60)} as the camera")
+        yield state("exif", "ai-made", f"its EXIF names {named(f'{make} {model}')} as the camera")
         return
     shot = [word for tag, word in _SHOT.items() if detail and tag in detail.tags]
     name = model if model.lower().startswith(make.lower()) else f"{make} {model}"
     yield state(
         "exif",
         "camera",
-        f"its EXIF names the camera {clean(name, 60)}",
+        f"its EXIF names the camera {named(name)}",
         fields={"make": make, "model": model, "settings": ", ".join(shot)},
     )
 
@@ -103,11 +103,11 @@ def _program(source: Channel, name: str) -> Iterator[Statement]:
     if not shown:
         return
     if vocabulary.GENERATOR.search(name[:500]):
-        yield state(source, "ai-made", f"made by {shown}", fields={"generator": shown})
+        yield state(source, "ai-made", f"made by {named(name)}", fields={"generator": shown})
     elif vocabulary.EDITOR.search(name[:500]):
-        yield state(source, "edited", f"saved by {shown}", fields={"software": shown})
+        yield state(source, "edited", f"saved by {named(name)}", fields={"software": shown})
     else:
-        yield state(source, "software", f"written by {shown}", Strength.CONTEXT, {"software": shown})
+        yield state(source, "software", f"written by {named(name)}", Strength.CONTEXT, {"software": shown})
 
 
 def _times(main: Directory, detail: Directory | None, received: datetime | None) -> Iterator[Statement]:
@@ -210,7 +210,7 @@ def of_xmp(found: Properties) -> tuple[list[Statement], dict[str, str], str]:
             state(
                 "xmp",
                 "camera",
-                f"its XMP names the camera {clean(name, 60)}",
+                f"its XMP names the camera {named(name)}",
                 fields={"make": make, "model": model},
             )
         )
@@ -312,7 +312,7 @@ def of_tags(source: Channel, texts: Mapping[str, str]) -> Iterator[Statement]:
         yield state(
             source,
             "camera",
-            f"its tags name the camera {clean(f'{make} {model}', 60)}",
+            f"its tags name the camera {named(f'{make} {model}')}",
             fields={"make": make, "model": model},
         )
     if "©xyz" in lower or "location.iso6709" in lower:

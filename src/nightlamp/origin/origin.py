@@ -17,7 +17,8 @@ from nightlamp.origin.statements import state
 from nightlamp.origin.stealth import TooLargeError, hidden_text
 from nightlamp.values import Assessment, Channel, Statement, Strength, Unchecked
 
-_OTHER_CONTAINERS = frozenset({"application/pdf", "image/svg+xml"})
+_SETS = 4
+_STATEMENTS = 300
 
 
 def origin_of(
@@ -45,7 +46,10 @@ def origin_of(
         return assess([], [Unchecked("content", "too large")])
     gathering = _Gathering(view, limits, trust, received, pdq, thumbnails)
     gathering.gather()
-    return assess(gathering.statements, dict.fromkeys(gathering.unchecked))
+    said = sorted(dict.fromkeys(gathering.statements), key=lambda s: -s.strength)
+    if len(said) > _STATEMENTS:
+        gathering.unchecked.append(Unchecked("statements", "too many"))
+    return assess(said[:_STATEMENTS], dict.fromkeys(gathering.unchecked))
 
 
 def prepare(trust: TrustList = NOBODY) -> None:
@@ -125,10 +129,16 @@ class _Gathering:
             self.statements += metadata.of_iptc(block)
 
     def _texts(self) -> None:
-        by_channel: dict[Channel, dict[str, str]] = {}
+        # A keyword that comes again goes into another set, so that none hides behind another.
+        sets: dict[tuple[Channel, int], dict[str, str]] = {}
         for channel, keyword, text in self.pieces.texts:
-            by_channel.setdefault(channel, {}).setdefault(keyword, text)
-        for channel, texts in by_channel.items():
+            free = (n for n in range(_SETS) if keyword not in sets.setdefault((channel, n), {}))
+            number = next(free, None)
+            if number is None:
+                self.pieces.missed(channel, "repeated too often")
+            else:
+                sets[channel, number][keyword] = text
+        for (channel, _), texts in sets.items():
             self.statements += metadata.of_tags(channel, texts)
             self._generated(channel, texts)
 

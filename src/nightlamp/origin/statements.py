@@ -47,6 +47,12 @@ def clean(text: str, most: int = 120) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def named(text: str, most: int = 60) -> str:
+    """A name that the file gives, in quotes, so that a sentence shows where its words are not ours."""
+    shown = clean(text, most).replace('"', "'")
+    return f'"{shown}"'
+
+
 def sealed(text: object, most: int = 100_000) -> Sealed | None:
     """A secret text, if there is one."""
     return Sealed(text[:most]) if isinstance(text, str) and text.strip() else None

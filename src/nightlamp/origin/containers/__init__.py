@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 
 from nightlamp.origin.containers import bmff, gif, jpeg, matroska, png, riff, tiff
@@ -36,6 +37,8 @@ def pieces_of(data: memoryview, media_type: str) -> Pieces:
         return pieces
     try:
         reader(data, pieces)
-    except (ValueError, IndexError, OverflowError):
+    except (ValueError, IndexError, OverflowError, struct.error):
         pieces.missed("metadata", "damaged")
+    except MemoryError:
+        pieces.missed("metadata", "out of memory")
     return pieces

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nightlamp.origin.statements import clean, sealed, state
+from nightlamp.origin.statements import clean, named, sealed, state
 from nightlamp.values import Channel, Sealed, Statement, Strength, Value
 
 Texts = Mapping[str, str]
@@ -72,7 +72,7 @@ class Generated:
             "negative_prompt": self.negative,
             **dict(self.more),
         }
-        with_model = f" with the model {clean(self.model, 60)}" if self.model else ""
+        with_model = f" with the model {named(self.model)}" if self.model else ""
         yield state(source, says, f"{text} {self.generator}{with_model}", fields=fields)
         if self.mode in _FROM_A_PICTURE or self.guided:
             how = _FROM_A_PICTURE.get(
