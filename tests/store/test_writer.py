@@ -216,7 +216,7 @@ class CuttingProxy:
     def _up(self, client, server, muted, answered) -> None:
         with suppress(OSError):
             while data := client.recv(65536):
-                if b"COMMIT" in data and self.done < self.cuts and self.armed:
+                if b"COMMIT\0" in data and self.done < self.cuts and self.armed:
                     self.done += 1
                     self.down = self.stay_down
                     muted.set()

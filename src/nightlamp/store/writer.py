@@ -91,6 +91,7 @@ class Writer:
         self._most = most
         self._patience = patience
         self._clock = clock
+        self.fault = ""  # why the last group could not be written; "": it could
         self._name = str(uuid.uuid4())
         self._enrolled = False
         self._group = 0  # number of the group that is being written
@@ -168,7 +169,9 @@ class Writer:
         self._group += 1
         try:
             self._persist(jobs)
+            self.fault = ""
         except (UnavailableError, UndecidedError) as error:
+            self.fault = error.what
             for job in jobs:
                 job.error = error
         except Exception as error:  # noqa: BLE001 (the thread must live, and no future may hang)
@@ -210,9 +213,9 @@ class Writer:
             except DBAPIError as error:
                 if not is_passing(error):
                     raise
-                in_doubt = in_doubt or committing
-                if is_full(error) and not in_doubt:
+                if is_full(error) and not in_doubt:  # in COMMIT too: the database itself says that it failed
                     raise said(error, self._engine) from None
+                in_doubt = in_doubt or committing
                 if time.monotonic() + pause > end:
                     if in_doubt:
                         raise UndecidedError(

@@ -33,6 +33,7 @@ class Vault:
         self.place = place
         self.recipients = recipients
         self.clock = clock
+        self.fault = ""  # why the last content could not be sealed; "": it could
 
     def seal(self, content: bytes | Source) -> Sealed:
         """Seal content and make the sealed bytes durable. Slow: call it outside any transaction.
@@ -50,7 +51,13 @@ class Vault:
                 "no public key to seal for", hint="nightlamp vault keygen, then vault.recipients"
             )
         source = io.BytesIO(content) if isinstance(content, bytes) else content
-        return seal_to(self.place, new_name(), source, self.recipients)
+        try:
+            sealed = seal_to(self.place, new_name(), source, self.recipients)
+        except VaultError as error:
+            self.fault = error.what
+            raise
+        self.fault = ""
+        return sealed
 
     def keep(self, connection: Connection, sealed: Sealed, hold: HoldRequest, *, actor: str) -> str:
         """Enter sealed content and its first hold, in the caller's transaction; gives the object's id.
