@@ -21,6 +21,7 @@ from nightlamp.origin.containers import pieces_of
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 ROUNDS = 7
+GENERATED = ("comfyui", "generators", "compvis")
 
 
 def main() -> None:
@@ -48,10 +49,10 @@ def main() -> None:
         from sd_parsers import ParserManager
 
         parsers = ParserManager()
-        pictures = {p: d for p, d in files.items() if p.suffix in (".png", ".jpg", ".jpeg")}
-        _row("sd-parsers, PNG and JPEG", pictures, lambda d: parsers.parse(io.BytesIO(d)))
+        made = {p: d for p, d in files.items() if p.parent.name in GENERATED}
+        _row("sd-parsers, generators' files", made, lambda d: parsers.parse(io.BytesIO(d)))
         with mock.patch("nightlamp.origin.c2pa_report.installed", return_value=False):
-            _row("ours without C2PA, PNG and JPEG", pictures, lambda d: origin_of(d, thumbnails=False))
+            _row("ours without C2PA, generators' files", made, lambda d: origin_of(d, thumbnails=False))
 
 
 def _row(name: str, files: dict[Path, bytes], call: Callable[[bytes], object]) -> None:

@@ -60,6 +60,14 @@ def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def heic(picture: Image.Image) -> bytes:
+    import pillow_heif
+
+    file = io.BytesIO()
+    pillow_heif.from_pillow(picture).save(file)
+    return file.getvalue()
+
+
 def camera(software: str = "", comment: str = "", *, gps: bool = True, serial: str = "SN-4711") -> Image.Exif:
     exif = Image.Exif()
     exif[271], exif[272] = "Canon", "Canon EOS 5D"

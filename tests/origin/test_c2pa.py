@@ -3,9 +3,10 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from tests.origin.files import authority, camera, created, drawn, jpeg, opened, png, saved, signed
+from tests.origin.files import authority, camera, created, drawn, heic, jpeg, opened, png, saved, signed
 
 from nightlamp.origin import TrustList, origin_of
 from nightlamp.values import Assessment, Strength
@@ -57,13 +58,45 @@ def test_digital_source_types_are_different_things(source_type: str, outcome: st
         ("WEBP", "image/webp"),
         ("GIF", "image/gif"),
         ("TIFF", "image/tiff"),
+        ("AVIF", "image/avif"),
+        ("HEIF", "image/heic"),
     ],
 )
-def test_every_container_is_read(kind: str, media_type: str) -> None:
-    found = trusted(signed(created("trainedAlgorithmicMedia"), saved(drawn(), kind), media_type))
+def test_every_container_of_pictures_is_read(kind: str, media_type: str) -> None:
+    data = heic(drawn()) if kind == "HEIF" else saved(drawn(), kind)
+
+    found = trusted(signed(created("trainedAlgorithmicMedia"), data, media_type))
 
     assert found.outcome == "declared AI-made"
     assert ("ai-made", Strength.TRUSTED) in said(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("legacy.mp4", "video/mp4"),
+        ("C-recorded-as-mov.mov", "video/quicktime"),
+        ("test.avi", "video/x-msvideo"),
+        ("C.dng", "image/x-adobe-dng"),
+    ],
+)
+def test_videos_and_raw_pictures_are_read(name: str, media_type: str, shared_data: Path) -> None:
+    data = (shared_data / "formats" / name).read_bytes()
+
+    assert ("ai-made", Strength.TRUSTED) in said(
+        trusted(signed(created("trainedAlgorithmicMedia"), data, media_type))
+    )
+
+
+def test_jpeg_xl_is_read() -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    import numpy as np
+
+    data = bytes(imagecodecs.jpegxl_encode(np.asarray(drawn()), usecontainer=True))
+
+    assert (
+        trusted(signed(created("trainedAlgorithmicMedia"), data, "image/jxl")).outcome == "declared AI-made"
+    )
 
 
 def test_an_edit_after_the_capture_is_an_edit() -> None:
