@@ -348,6 +348,21 @@ def test_every_error_is_a_problem(service: Service, call: tuple, status: int, ki
     assert told["request_id"] == answer.headers["x-request-id"]
 
 
+@pytest.mark.parametrize("odd", ["a\x00b", "a\nb", "\x7f", ""])
+def test_names_that_no_database_takes_are_refused(either: Service, odd: str) -> None:
+    number = either.bank("one")
+    value = "0" * 32
+    for path, body in (
+        ("/v1/banks", {"name": odd}),
+        (f"/v1/banks/{number}/entries", {"entries": [{"signal": odd, "value": value}]}),
+        (f"/v1/banks/{number}/entries/remove", {"values": [{"signal": odd, "value": value}]}),
+        ("/v1/keys", {"name": odd, "scopes": ["read"]}),
+    ):
+        assert either.post(path, json=body).status_code == 422, path
+    if odd:
+        assert either.post(f"/v1/banks/{number}/entries/remove", json={"ids": [odd]}).status_code == 422
+
+
 def test_a_bug_is_a_problem_that_tells_nothing_and_is_logged_by_its_place(service: Service) -> None:
     def broken() -> None:
         raise RuntimeError("content of somebody")

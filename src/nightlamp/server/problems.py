@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from nightlamp.access import Principal
@@ -136,6 +136,8 @@ def problem_of(error: Exception) -> Problem:
         return Problem("unavailable", error.what, headers=_later("unavailable"))
     if isinstance(error, BankError | SignalError | AuditError | OutboundError):
         return Problem("invalid", error.what, where=error.where, hint=error.hint)
+    if isinstance(error, DataError):
+        return Problem("invalid", "a value that the database cannot hold")
     if isinstance(error, SQLAlchemyError):
         return Problem("unavailable", "the database does not answer", headers=_later("unavailable"))
     if isinstance(error, RequestValidationError):

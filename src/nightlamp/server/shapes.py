@@ -11,8 +11,9 @@ from nightlamp.access import Scope
 from nightlamp.intake import Where
 from nightlamp.values import Action, Trust
 
-Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Long = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_PRINTED = r"^[^\x00-\x1f\x7f]*$"
+Text = Annotated[str, StringConstraints(max_length=200, pattern=_PRINTED)]
+Long = Annotated[str, StringConstraints(max_length=2_000, pattern=_PRINTED)]
 Mode = Literal["sync", "async"]
 
 
@@ -58,7 +59,9 @@ class UrlItem(About):
 class GivenFingerprint(Given):
     """One value of a signal."""
 
-    signal: Annotated[str, StringConstraints(min_length=1, max_length=40)] = Field(examples=["pdq"])
+    signal: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=_PRINTED)] = Field(
+        examples=["pdq"]
+    )
     value: Annotated[str, StringConstraints(min_length=1, max_length=70_000)] = Field(
         description="as in a hash list", repr=False, examples=["f" * 32 + "0" * 32]
     )
@@ -181,9 +184,13 @@ class ItemOut(Short):
 class BankIn(Given):
     """A new bank."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100)] = Field(examples=["ncmec"])
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_PRINTED)] = Field(
+        examples=["ncmec"]
+    )
     source: Text = Field("", examples=["NCMEC"])
-    category: Annotated[str, StringConstraints(max_length=100)] = Field("", examples=["csam"])
+    category: Annotated[str, StringConstraints(max_length=100, pattern=_PRINTED)] = Field(
+        "", examples=["csam"]
+    )
     trust: Trust = "medium"
     benign: bool = Field(False, description="a filter of known files, not material to find")
     enabled: bool = True
@@ -192,7 +199,7 @@ class BankIn(Given):
 class BankChange(Given):
     """What to change of a bank; what is left out stays."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_PRINTED)] | None = None
     trust: Trust | None = None
     enabled: bool | None = None
 
@@ -214,10 +221,14 @@ class BankOut(BaseModel):
 class EntryIn(Given):
     """A new entry."""
 
-    signal: Annotated[str, StringConstraints(min_length=1, max_length=40)] = Field(examples=["md5"])
+    signal: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=_PRINTED)] = Field(
+        examples=["md5"]
+    )
     value: Annotated[str, StringConstraints(min_length=1, max_length=70_000)] = Field(repr=False)
-    id: Annotated[str, StringConstraints(max_length=1_000)] = Field("", description="the source's own id")
-    category: Annotated[str, StringConstraints(max_length=100)] = ""
+    id: Annotated[str, StringConstraints(max_length=1_000, pattern=_PRINTED)] = Field(
+        "", description="the source's own id"
+    )
+    category: Annotated[str, StringConstraints(max_length=100, pattern=_PRINTED)] = ""
 
 
 class EntriesIn(Given):
@@ -230,7 +241,9 @@ class EntriesOut(Given):
     """Entries to be removed: by number, by the source's id, or by value."""
 
     numbers: list[Annotated[int, Field(ge=1, le=2**62)]] = Field(default=[], max_length=10_000)
-    ids: list[Annotated[str, StringConstraints(max_length=1_000)]] = Field(default=[], max_length=10_000)
+    ids: list[Annotated[str, StringConstraints(max_length=1_000, pattern=_PRINTED)]] = Field(
+        default=[], max_length=10_000
+    )
     values: list[EntryIn] = Field(default=[], max_length=10_000)
 
 
@@ -251,7 +264,7 @@ class DryRunIn(Given):
 class KeyIn(Given):
     """A new API key."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_PRINTED)]
     scopes: list[Scope] = Field(min_length=1, examples=[["submit"]])
     expires_at: AwareDatetime | None = None
     rate: float | None = Field(None, gt=0, le=1e6, description="items a second on each node; null: no limit")
