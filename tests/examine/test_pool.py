@@ -6,10 +6,12 @@ import os
 import socket
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.origin.files import camera, jpeg
 
 from nightlamp.errors import NightlampError
 from nightlamp.examine import Workers, examine
@@ -57,8 +59,11 @@ def test_a_worker_tells_the_origin_if_it_is_asked_and_keeps_what_is_sealed(share
             assert kept is not None
             assert (kept.outcome, kept.sentence) == (here.outcome, here.sentence)
             assert {s.field("prompt") for s in kept.statements} <= {None, Sealed(None)}
+        late = keeping.examine(jpeg(camera()), received=datetime(2020, 1, 1, tzinfo=UTC)).result().origin
         not_a_picture = keeping.examine(b"hello").result().origin
 
+    assert late is not None
+    assert [s.field("after arrival") for s in late.statements if s.says == "time"] == [True]
     assert not_a_picture is not None
     assert [str(u) for u in not_a_picture.unchecked] == ["not checked: content (no reader)"]
 

@@ -60,11 +60,11 @@ def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def heic(picture: Image.Image) -> bytes:
+def heic(picture: Image.Image, **options: Any) -> bytes:
     import pillow_heif
 
     file = io.BytesIO()
-    pillow_heif.from_pillow(picture).save(file)
+    pillow_heif.from_pillow(picture).save(file, **options)
     return file.getvalue()
 
 

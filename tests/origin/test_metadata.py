@@ -14,6 +14,7 @@ from tests.origin.files import (
     camera,
     chunk,
     drawn,
+    heic,
     jpeg,
     png,
     saved,
@@ -131,6 +132,8 @@ def test_extended_xmp_is_put_together() -> None:
 FTYP = box(b"ftyp", b"isom\0\0\0\0isom")
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 DATA = box(b"data", b"\0\0\0\1\0\0\0\0", b"Midjourney")
+MATROSKA = b"\x1aE\xdf\xa3\x80\x18\x53\x80\x67\x01" + b"\xff" * 7
+GIF = saved(drawn(), "GIF")
 INFO = b"INFOISFT" + struct.pack("<I", 10) + b"Midjourney"
 IIM = b"\x1c\2\x41\0\x0aMidjourney\0"
 MADE = xmp("", 'xmp:CreatorTool="Midjourney"')
@@ -152,12 +155,18 @@ MADE = xmp("", 'xmp:CreatorTool="Midjourney"')
         b"RIFF" + struct.pack("<I", 34) + b"AVI LIST" + struct.pack("<I", 22) + INFO,
         with_segments(segment(0xED, b"Photoshop 3.0\08BIM\4\4\0\0" + struct.pack(">I", 15) + IIM)),
         # Matroska: EBML header, a segment of unknown size, its info, the writing program.
-        b"\x1aE\xdf\xa3\x80"
-        + b"\x18\x53\x80\x67\x01"
-        + b"\xff" * 7
-        + b"\x15\x49\xa9\x66\x8d"
-        + b"\x57\x41\x8a"
-        + b"Midjourney",
+        MATROSKA + b"\x15\x49\xa9\x66\x8d" + b"\x57\x41\x8a" + b"Midjourney",
+        # Matroska tags: a segment, tags, a tag, a simple tag with a name and a text.
+        MATROSKA
+        + b"\x12\x54\xc3\x67\x9e"
+        + b"\x73\x73\x9b"
+        + b"\x67\xc8\x98"
+        + b"\x45\xa3\x87ENCODER"
+        + b"\x44\x87\x8bMidjourney ",
+        # GIF: the packet stands bare in an application block, then a trailer that ends any reader.
+        GIF[:-1] + b"\x21\xff\x0bXMP DataXMP" + MADE + b"\1" + bytes(range(255, -1, -1)) + b"\0" + GIF[-1:],
+        heic(drawn(), xmp=MADE),
+        b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ") + box(b"xml ", MADE),
         png({"Software": "Midjourney"}),
         tagged_mp4({"com.apple.quicktime.software": "Midjourney"}),
     ],
@@ -175,6 +184,10 @@ MADE = xmp("", 'xmp:CreatorTool="Midjourney"')
         "avi",
         "iptc",
         "matroska",
+        "matroska tag",
+        "gif xmp",
+        "heic xmp",
+        "jxl xmp",
         "png software",
         "mov software",
     ],

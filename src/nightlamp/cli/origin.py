@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def origin(
     with preparing(), Workers(1, limits_of(limits), detail, asked) as workers:
         for number, name in enumerate(files):
             source = sys.stdin.buffer.read() if name == "-" else Path(name)
-            examination = workers.examine(source).result()
+            examination = workers.examine(source, received=_changed(name)).result()
             found = examination.origin
             assert found is not None, "it was asked for"
             unchecked = unchecked or bool(found.unchecked)
@@ -86,6 +87,14 @@ def asked_with(signers: Path | None, *, reveal: bool = False) -> Asked:
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise NoInputError("there is no certificate in it", where=str(signers), hint="a file in PEM format")
     return Asked(TrustList(text), reveal)
+
+
+def _changed(name: str) -> datetime | None:
+    """When a file last changed: a picture that is taken later is odd."""
+    try:
+        return None if name == "-" else datetime.fromtimestamp(Path(name).stat().st_mtime, UTC)
+    except (OSError, OverflowError, ValueError):
+        return None
 
 
 def _show(path: str, found: Assessment, *, reveal: bool, first: bool) -> None:

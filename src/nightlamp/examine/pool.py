@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -50,6 +51,7 @@ _PASSED_ON = (
 @dataclass(frozen=True, slots=True)
 class _Job:
     source: Source
+    received: datetime | None
     done: Future[Examination] = field(default_factory=Future)
 
 
@@ -109,9 +111,14 @@ class Workers:
         while self._idle_unpackers:
             self._idle_unpackers.pop().end()
 
-    def examine(self, source: Source) -> Future[Examination]:
-        """Examine a file or bytes; the future never fails for what they are or do."""
-        job = _Job(source)
+    def examine(self, source: Source, *, received: datetime | None = None) -> Future[Examination]:
+        """Examine a file or bytes; the future never fails for what they are or do.
+
+        Args:
+            source: the file or bytes.
+            received: when it arrived, with a time zone, if the origin is asked for.
+        """
+        job = _Job(source, received)
         self._jobs.put(job)
         return job.done
 
@@ -160,7 +167,7 @@ class Workers:
             tally = Tally()
             try:
                 process = process or _Process("examine", self.limits, self.detail, self.origin)
-                self._examine(process, job.source, tally)
+                self._examine(process, job, tally)
             except MediaError as error:
                 tally.add(Unchecked("content", error.code, error.detail))
             except (wire.Closed, TimeoutError) as error:
@@ -177,8 +184,8 @@ class Workers:
         if process is not None:
             process.end()
 
-    def _examine(self, process: _Process, source: Source, tally: Tally) -> None:
-        process.request(source, {})
+    def _examine(self, process: _Process, job: _Job, tally: Tally) -> None:
+        process.request(job.source, {"received": job.received.isoformat()} if job.received else {})
         deadline = time.monotonic() + self.limits.seconds + _GRACE_SECONDS
         for _ in range(_MOST_ANSWERS):
             for packed in process.answer(max(deadline - time.monotonic(), 0.001)):

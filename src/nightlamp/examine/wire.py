@@ -125,8 +125,8 @@ def unpack_step(packed: Any) -> Step:
 
 
 def pack_asked(origin: Asked | None) -> dict[str, Any] | None:
-    """What is asked about the origin, as JSON."""
-    return None if origin is None else asdict(origin)
+    """What is asked about the origin, as JSON; when an item arrived goes with the item."""
+    return None if origin is None else {"trust": asdict(origin.trust), "reveal": origin.reveal}
 
 
 def unpack_asked(packed: Any) -> Asked | None:

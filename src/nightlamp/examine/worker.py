@@ -13,7 +13,8 @@ import signal as unix_signal
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -49,7 +50,7 @@ def main() -> None:
                 file = os.fdopen(fd, "rb")
             with file:
                 if sys.argv[2] == "examine":
-                    _examine(pool, file, limits, settings["detail"], origin)
+                    _examine(pool, file, limits, settings["detail"], _asked(origin, request))
                 else:
                     _unpack(pool, file, limits, request["media_type"])
         except wire.Closed:
@@ -110,6 +111,13 @@ def _examine(pool: socket.socket, file: BinaryIO, limits: Limits, detail: Any, o
         waiting.append(wire.pack_step(step, reveal=origin is not None and origin.reveal))
     _alarm(0)
     wire.send(pool, [*waiting, ["end"]])
+
+
+def _asked(origin: Asked | None, request: dict[str, Any]) -> Asked | None:
+    received = request.get("received")
+    if origin is None or received is None:
+        return origin
+    return replace(origin, received=datetime.fromisoformat(received))
 
 
 def _unpack(pool: socket.socket, file: BinaryIO, limits: Limits, media_type: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,9 @@ class Asked:
     Args:
         trust: whose C2PA signatures count. A library's "valid" only means "unbroken".
         reveal: prompts, serials and names come along, sealed; otherwise only that they are there.
+        received: when the item arrived, with a time zone: a later capture time is told.
     """
 
     trust: TrustList = NOBODY
     reveal: bool = False
+    received: datetime | None = None

@@ -139,6 +139,8 @@ def _addition(rule: Rule, statements: tuple[Statement, ...], unchecked: tuple[Un
         more += " That does not mean that it is real."
         if any(s.strength == Strength.WEAK for s in statements):
             more += " There are weak hints."
+    if rule.outcome == "camera-signed":
+        more += " What a camera took may be a screen or a print."
     if unchecked:
         more += f" Not checked: {', '.join(dict.fromkeys(u.what for u in unchecked))}."
     return more
