@@ -89,9 +89,9 @@ class Strength(IntEnum):
     DECLARED = 2
     """Plain metadata: anybody can write, copy or remove it."""
     SIGNED = 3
-    """A signature holds, by a signer whom the operator's trust list does not know."""
+    """A signature holds, but nobody on the operator's trust list vouches for the statement."""
     TRUSTED = 4
-    """A signature holds, by a signer on the operator's trust list."""
+    """A signature holds, and its signer, who is on the operator's trust list, vouches for the statement."""
 
 
 Says = Literal[

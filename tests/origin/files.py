@@ -164,13 +164,13 @@ def hidden(text: str, *, alpha: bool, packed: bool) -> Image.Image:
 def created(source_type: str, *more: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest: made with this digital source type, then more actions."""
     first = {"action": "c2pa.created", "digitalSourceType": IPTC + source_type}
-    return manifest({"label": "c2pa.actions", "data": {"actions": [first, *more]}})
+    return manifest({"label": "c2pa.actions", "created": True, "data": {"actions": [first, *more]}})
 
 
 def opened(*more: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest: its parent opened, then more actions."""
     first = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["parentOf"]}}
-    return manifest({"label": "c2pa.actions", "data": {"actions": [first, *more]}})
+    return manifest({"label": "c2pa.actions", "created": True, "data": {"actions": [first, *more]}})
 
 
 def manifest(*assertions: Mapping[str, Any]) -> dict[str, Any]:

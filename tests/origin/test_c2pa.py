@@ -9,6 +9,7 @@ import pytest
 from tests.origin.files import authority, camera, created, drawn, heic, jpeg, opened, png, saved, signed
 
 from nightlamp.origin import TrustList, origin_of
+from nightlamp.origin.c2pa_report import codes
 from nightlamp.values import Assessment, Strength
 
 pytest.importorskip("c2pa")
@@ -31,6 +32,33 @@ def test_a_camera_counts_by_the_operators_list_and_by_nothing_else() -> None:
     assert trusted(photo).sentence.startswith("A camera's signature holds")
     assert origin_of(photo).outcome == "unknown"
     assert ("signed", Strength.SIGNED) in said(origin_of(photo))
+
+
+def test_what_a_manifest_only_gathered_nobody_vouches_for() -> None:
+    said_so = created("digitalCapture")
+    gathered = {**said_so, "assertions": [{**said_so["assertions"][0], "created": False}]}
+
+    found = trusted(signed(gathered))
+
+    assert found.outcome == "unknown"
+    assert "nobody on the trust list vouches for that" in found.sentence
+
+
+def test_what_was_found_of_an_ingredient_speaks_for_nobody_else() -> None:
+    """A report in which results of an ingredient carry the active manifest's own name."""
+    own = "self#jumbf=/c2pa/own/c2pa.signature"
+    validated, untrusted, vouched = (
+        "claimSignature.validated",
+        "signingCredential.untrusted",
+        "signingCredential.trusted",
+    )
+    active = {"success": [{"code": validated, "url": own}], "failure": [{"code": untrusted, "url": own}]}
+    delta = {"success": [{"code": vouched, "url": own}], "failure": []}
+    results = {"activeManifest": active, "ingredientDeltas": [{"validationDeltas": delta}]}
+
+    found = codes({"active_manifest": "own", "manifests": {"own": {}}, "validation_results": results})
+
+    assert found["own"].strength == Strength.SIGNED
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,9 @@ class _Store:
         acts = {s.says for s in said}
         capture = next((s for s in said if s.says == "camera" and s.field("action") == "c2pa.created"), None)
         only = not manifest.get("ingredients") and not acts & {"edited", "ai-made", "ai-edited", "synthetic"}
-        if capture and only and own.strength >= Strength.SIGNED:
+        if capture and only and capture.strength >= Strength.SIGNED:
             text = f"its manifest, of {named(_maker(manifest))}, says: {capture.text.rpartition('says: ')[2]}"
-            yield state("c2pa", "signed capture", text, own.strength, dict(_signer(manifest)))
+            yield state("c2pa", "signed capture", text, capture.strength, dict(_signer(manifest)))
         yield from self._ingredients(active)
 
     def _state_of(self, found: Found, manifest: Mapping[str, Any]) -> Iterator[Statement]:
@@ -121,12 +121,13 @@ class _Store:
             fields={"relation": relation, "names": sealed(ingredient.get("title"))},
         )
 
-    def _claims(self, manifest: Mapping[str, Any], strength: Strength, relation: str) -> Iterator[Statement]:
+    def _claims(self, manifest: Mapping[str, Any], whole: Strength, relation: str) -> Iterator[Statement]:
         """What actions and assertions say; ``relation``: how the manifest's picture went into ours."""
         whose = "an ingredient" if relation else "its manifest"
         maker = _maker(manifest)
         changes: dict[str, None] = {}
-        for label, given in _assertions(manifest):
+        for label, given, vouched in _assertions(manifest):
+            strength = whole if vouched else min(whole, Strength.SIGNED)
             if label.startswith("c2pa.actions"):
                 for action in listed(given.get("actions"))[:_ACTIONS]:
                     if not isinstance(action, dict):
@@ -148,7 +149,7 @@ class _Store:
                 )
         if changes and relation != "componentOf" and relation != "inputTo":
             text = f"{whose}, of {named(maker)}, says: {', '.join(changes)}"
-            yield state("c2pa", "edited", text, strength, {"changes": ", ".join(changes)})
+            yield state("c2pa", "edited", text, whole, {"changes": ", ".join(changes)})
 
 
 def _typed(uri: str, action: str, agent: str, whose: str, relation: str, strength: Strength) -> Statement:
@@ -193,7 +194,7 @@ def _relation(manifest: Mapping[str, Any], ingredient: Mapping[str, Any], way: s
 def _opened(manifest: Mapping[str, Any], ingredient: Mapping[str, Any]) -> bool:
     ids = {ingredient.get("instance_id"), ingredient.get("document_id")} - {None, ""}
     label = str(ingredient.get("label", "\0"))
-    for name, given in _assertions(manifest):
+    for name, given, _ in _assertions(manifest):
         for action in (given.get("actions") or ()) if name.startswith("c2pa.actions") else ():
             if isinstance(action, dict) and action.get("action") == "c2pa.opened":
                 parameters = mapping(action.get("parameters"))
@@ -212,11 +213,13 @@ def _listed(parameters: Mapping[str, Any], *names: str) -> list[Any]:
     return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
 
-def _assertions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _assertions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """(label, content, whether the signer vouches for it); claims of version 2 may gather others'."""
+    old = manifest.get("claim_version") in (None, 1)
     for assertion in (manifest.get("assertions") or ())[:500]:
         data = assertion.get("data")
         if isinstance(data, dict):
-            yield str(assertion.get("label", "")), data
+            yield str(assertion.get("label", "")), data, old or assertion.get("created") is True
 
 
 def _parameter(action: Mapping[str, Any], name: str) -> Any:

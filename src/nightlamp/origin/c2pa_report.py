@@ -65,7 +65,8 @@ class Found:
         """How far its claims may be relied on."""
         if self._serious() or "claimSignature.validated" not in self.good:
             return Strength.DECLARED
-        return Strength.TRUSTED if "signingCredential.trusted" in self.good else Strength.SIGNED
+        trusted = "signingCredential.trusted" in self.good and "signingCredential.untrusted" not in self.bad
+        return Strength.TRUSTED if trusted else Strength.SIGNED
 
     def _serious(self) -> list[str]:
         return [code for code in self.bad if not _HARMLESS.search(code)]
@@ -119,19 +120,24 @@ def codes(store: Mapping[str, Any]) -> dict[str, Found]:
     """What was found of each manifest, by its label."""
     found: dict[str, Found] = {}
 
-    def take(results: Any, label: str) -> None:
+    active = str(store.get("active_manifest"))
+
+    def take(results: Any, label: str, *, ours: bool) -> None:
         for kind in ("success", "failure"):
             for status in (results or {}).get(kind) or ():
                 code, url = str(status.get("code", "")), str(status.get("url", ""))
                 named = _LABEL.search(url)
-                one = found.setdefault(named[1] if named else label, Found())
-                (one.good if kind == "success" else one.bad).add(code)
+                about = named[1] if named else label
+                # Nothing that is found of an ingredient speaks for the manifest that took it in.
+                if ours or about != active:
+                    one = found.setdefault(about, Found())
+                    (one.good if kind == "success" else one.bad).add(code)
 
     results = store.get("validation_results") or {}
-    take(results.get("activeManifest"), str(store.get("active_manifest")))
+    take(results.get("activeManifest"), active, ours=True)
     for delta in results.get("ingredientDeltas") or ():
         named = _LABEL.search(str(delta.get("ingredientAssertionURI", "")))
-        take(delta.get("validationDeltas"), named[1] if named else "")
+        take(delta.get("validationDeltas"), named[1] if named else "", ours=False)
     # What an ingredient's own record says was wrong with it when it went in.
     for manifest in store["manifests"].values():
         for ingredient in manifest.get("ingredients") or ():

@@ -10,7 +10,7 @@ from nightlamp.origin import c2pa, c2pa_report, metadata, novelai, thumbnail, xm
 from nightlamp.origin.asked import NOBODY, TrustList
 from nightlamp.origin.containers import pieces_of
 from nightlamp.origin.generators import generated_by
-from nightlamp.origin.generators.generated import mapping, parsed
+from nightlamp.origin.generators.generated import UnreadableError, mapping, parsed
 from nightlamp.origin.pieces import Pieces
 from nightlamp.origin.rules import assess
 from nightlamp.origin.statements import state
@@ -152,7 +152,11 @@ class _Gathering:
             return
         if text is None:
             return
-        whole = mapping(parsed(text))
+        try:
+            whole = mapping(parsed(text))
+        except UnreadableError as error:
+            self.unchecked.append(Unchecked("stealth", str(error)))
+            whole = {}
         texts = {key: value for key, value in whole.items() if isinstance(value, str)} or {"parameters": text}
         before = len(self.statements)
         self._generated("stealth", texts)

@@ -92,7 +92,7 @@ _PHRASES = {
     Strength.CONTEXT: "context",
     Strength.WEAK: "a weak hint",
     Strength.DECLARED: "plain metadata, forgeable",
-    Strength.SIGNED: "signed, by a signer who is not on the trust list",
+    Strength.SIGNED: "signed, but by nobody on the trust list who vouches for it",
     Strength.TRUSTED: "signed, by a signer on the trust list",
 }
 _SOURCE = " Another picture went into it, which may show a real person."
@@ -133,7 +133,7 @@ def _addition(rule: Rule, statements: tuple[Statement, ...], unchecked: tuple[Un
         more += _SOURCE
     if rule.outcome == "unknown":
         if "signed capture" in said:
-            more += " A signature says that a camera took it, but not one of a signer on the trust list."
+            more += " A signature says that a camera took it, but nobody on the trust list vouches for that."
         elif "camera" in said:
             more += " It names a camera, which anybody can write."
         more += " That does not mean that it is real."

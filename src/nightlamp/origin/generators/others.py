@@ -119,7 +119,8 @@ def _dream(text: str) -> Generated | None:
 def novelai(texts: Texts) -> Generated | None:
     """NovelAI: ``Software`` (in WebP's EXIF the title), ``Source`` (the model) and ``Comment`` (JSON)."""
     told = texts.get("Software", "") == "NovelAI" or texts.get("Source", "").startswith("NovelAI")
-    comment = mapping(parsed(texts.get("Comment") or texts.get("UserComment", "")))
+    text = texts.get("Comment") or texts.get("UserComment", "")
+    comment = mapping(parsed(text)) if told or "signed_hash" in text else {}
     if isinstance(comment.get("Comment"), str):
         comment = mapping(parsed(comment["Comment"]))
     if not told and not ("signed_hash" in comment and "sampler" in comment):
