@@ -59,7 +59,7 @@ def test_signers_count_where_they_are_named(folder: Path) -> None:
 
     assert outcome() == "unknown"
     assert outcome("--signers", folder / "signers.pem") == "camera-signed"
-    assert _invoke("origin", "--signers", folder / "made.png", folder / "signed.jpg").exit_code == 66
+    assert _invoke("origin", "--signers", folder / "made.png", folder / "signed.jpg").exit_code == 78
     assert _invoke("origin", "--signers", folder / "absent", folder / "signed.jpg").exit_code == 66
 
 

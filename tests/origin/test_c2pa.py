@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tests.origin.files import authority, camera, created, drawn, heic, jpeg, opened, png, saved, signed
 
-from nightlamp.origin import TrustList, origin_of
+from nightlamp.errors import ConfigError
+from nightlamp.origin import TrustList, origin_of, trust_of
 from nightlamp.origin.c2pa_report import codes
 from nightlamp.values import Assessment, Strength
 
@@ -195,6 +196,29 @@ def test_a_signed_camera_with_a_generators_text_contradicts_itself() -> None:
     plain = jpeg(camera(comment="a plum\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1"))
 
     assert trusted(signed(created("digitalCapture"), plain)).outcome == "inconsistent"
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        "",
+        "hello",
+        "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n",
+        authority()[2] + "-----BEGIN CERTIFICATE-----\n",
+    ],
+)
+def test_a_trust_list_that_would_trust_nobody_by_mistake_is_refused(pem: str) -> None:
+    with pytest.raises(ConfigError):
+        trust_of(pem)
+
+
+def test_a_bad_trust_list_that_was_not_looked_at_is_said() -> None:
+    broken = TrustList("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----")
+
+    found = origin_of(signed(created("digitalCapture")), trust=broken)
+
+    assert [(u.what, u.why) for u in found.unchecked] == [("c2pa", "the trust list is bad")]
+    assert trust_of(authority()[2]) == TrustList(authority()[2])
 
 
 def test_training_wishes_are_told() -> None:

@@ -13,6 +13,7 @@ import click
 from nightlamp.cli.messages import NoInputError, safe, table
 from nightlamp.cli.options import limit_options, limits_of
 from nightlamp.cli.preparing import preparing
+from nightlamp.errors import ConfigError
 
 if TYPE_CHECKING:
     from nightlamp.media import Detail
@@ -76,17 +77,18 @@ def origin(
 
 def asked_with(signers: Path | None, *, reveal: bool = False) -> Asked:
     """What the options ask for; certificates that cannot be read end the command."""
-    from nightlamp.origin import NOBODY, Asked, TrustList
+    from nightlamp.origin import NOBODY, Asked, trust_of
 
     if signers is None:
         return Asked(NOBODY, reveal)
     try:
-        text = signers.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return Asked(trust_of(signers.read_text("utf-8")), reveal)
+    except OSError as error:
         raise NoInputError("the certificates cannot be read", where=str(signers)) from error
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise NoInputError("there is no certificate in it", where=str(signers), hint="a file in PEM format")
-    return Asked(TrustList(text), reveal)
+    except UnicodeDecodeError as error:
+        raise ConfigError("there is no certificate in it", where=str(signers)) from error
+    except ConfigError as error:
+        raise ConfigError(error.what, where=str(signers), hint=error.hint) from error
 
 
 def _changed(name: str) -> datetime | None:

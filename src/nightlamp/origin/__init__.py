@@ -6,9 +6,20 @@ fetched. Must never raise for what the bytes are, and never show a prompt, seria
 itself.
 """
 
-from nightlamp.origin.asked import NOBODY, Asked, TrustList
+from nightlamp.origin.asked import NOBODY, Asked, TrustList, trust_of
 from nightlamp.origin.origin import origin_of, prepare
 from nightlamp.origin.plain import from_json, to_json
 from nightlamp.origin.rules import RULES, assess
 
-__all__ = ["NOBODY", "RULES", "Asked", "TrustList", "assess", "from_json", "origin_of", "prepare", "to_json"]
+__all__ = [
+    "NOBODY",
+    "RULES",
+    "Asked",
+    "TrustList",
+    "assess",
+    "from_json",
+    "origin_of",
+    "prepare",
+    "to_json",
+    "trust_of",
+]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from nightlamp.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,27 @@ class TrustList:
 
 
 NOBODY = TrustList()
+
+
+def trust_of(pem: str) -> TrustList:
+    """A list of authorities' certificates, looked at now: one that trusts nobody by mistake would be silent.
+
+    Raises:
+        ConfigError: there is no certificate in it, or one cannot be read.
+    """
+    count = pem.count("-----BEGIN CERTIFICATE-----")
+    if not count:
+        raise ConfigError("there is no certificate in it", hint="certificates of authorities, in PEM format")
+    if importlib.util.find_spec("cryptography") is not None:
+        from cryptography.x509 import load_pem_x509_certificates
+
+        try:
+            count -= len(load_pem_x509_certificates(pem.encode()))
+        except ValueError:
+            raise ConfigError("a certificate in it cannot be read") from None
+        if count:
+            raise ConfigError("a certificate in it is cut short")
+    return TrustList(pem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,11 @@ def read(data: memoryview, media_type: str, trust: TrustList) -> dict[str, Any] 
     import c2pa
 
     try:
-        reader = c2pa.Reader(_FORMATS.get(media_type, media_type), io.BytesIO(data), context=context(trust))
+        using = context(trust)
+    except c2pa.C2paError:
+        raise Unread("the trust list is bad") from None
+    try:
+        reader = c2pa.Reader(_FORMATS.get(media_type, media_type), io.BytesIO(data), context=using)
     except c2pa.C2paError as error:
         # The messages may quote the file: only their kind is passed on.
         kind = str(error).partition(":")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -55,7 +56,8 @@ def origin_of(
 def prepare(trust: TrustList = NOBODY) -> None:
     """Load what ``origin_of`` may need, while memory is not bounded yet."""
     if c2pa_report.installed():
-        c2pa_report.context(trust)
+        with contextlib.suppress(Exception):  # each item then says why it was not checked
+            c2pa_report.context(trust)
 
 
 class _Gathering:
