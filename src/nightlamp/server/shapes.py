@@ -66,7 +66,7 @@ class GivenFingerprint(Given):
         description="as in a hash list", repr=False, examples=["f" * 32 + "0" * 32]
     )
     quality: int | None = Field(None, ge=0, le=100, description="of a perceptual signal")
-    view: Annotated[str, StringConstraints(max_length=40, pattern=r"^[a-z0-9 ]*$")] = "as is"
+    view: Annotated[str, StringConstraints(max_length=40, pattern=r"^[a-z0-9 ,]*$")] = "as is"
     frame: int = Field(0, ge=0, le=2**31 - 1)
 
 
