@@ -1,4 +1,4 @@
-"""Clients that keep a node busy and write down what they were told: the ledger that the truth must agree with.
+"""Clients that keep a node busy and write down what they were told: the ledger to compare the truth with.
 
 Every item's content is its own: a small picture, with a mark of its own behind the picture's end.
 """

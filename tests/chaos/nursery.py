@@ -85,7 +85,7 @@ def _run(order: dict[str, Any]) -> None:
         ):
             os.dup2(wanted, fd)
             os.close(wanted)
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+        sys.stdout, sys.stderr = (os.fdopen(fd, "w", closefd=False) for fd in (1, 2))
         os.environ.update(order["env"])
         if order["clock"]:
             _shift(Path(order["clock"]))
@@ -94,7 +94,7 @@ def _run(order: dict[str, Any]) -> None:
         from nightlamp.cli.app import app
 
         status = app.main(order["args"], standalone_mode=False)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 (a child must end here, and say why)
         traceback.print_exc()
     finally:
         sys.stdout.flush()

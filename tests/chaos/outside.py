@@ -1,4 +1,4 @@
-"""The world outside on loopback: a receiver of webhooks that also serves pictures, and a proxy that breaks."""
+"""The world outside on loopback: a receiver of webhooks that also serves pictures, and a cable to cut."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from .truth import Truth, audit_is_intact, settle, spilled
 @pytest.mark.parametrize(
     ("database", "kills", "seed"),
     [
-        ("sqlite", 8, 1),
-        ("postgres", 6, 2),
+        ("sqlite", 7, 1),
+        ("postgres", 5, 2),
         pytest.param("sqlite", 200, 3, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)]),
         pytest.param("postgres", 200, 4, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)]),
     ],

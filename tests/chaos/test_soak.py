@@ -19,7 +19,7 @@ SLACK = 8.0  # MB that may come and go
 
 @pytest.mark.timeout(0)
 def test_memory_is_flat(make: Make, outside: Outside, request: pytest.FixtureRequest) -> None:
-    seconds: float = request.config.getoption("--soak", 15.0)
+    seconds: float = request.config.getoption("--soak", 10.0)
     node, ledger = make(intake={"workers": 1}).start(), Ledger()
     changes = Changes.prepared(node, ledger)
     node.told("/v1/webhooks", url=outside.address)

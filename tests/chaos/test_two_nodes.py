@@ -45,12 +45,10 @@ def test_one_is_killed_and_the_other_goes_on(
         # when one dies in the middle of it
         with Load(two, ledger, outside, seed=number, clients=2, admin=changes.make_one, pause=0.05):
             with Load(one, ledger, outside, seed=1_000 + number, clients=2):
-                seen = len(ledger.statuses)
-                until(lambda: len(ledger.statuses) > seen + rng.randrange(10, 40), "items are taken")
+                _wait_for(ledger, rng.randrange(10, 40))
                 one.kill(workers_too=rng.random() < 0.5)
             # then the other takes everything
-            seen = len(ledger.taken)
-            until(lambda: len(ledger.taken) > seen + 10, "the other takes items")
+            _wait_for(ledger, 10)
         if number < rounds - 1:
             one.start()
     assert two.ready() == (200, {})
@@ -75,6 +73,11 @@ def test_one_is_killed_and_the_other_goes_on(
     )
     assert twice.total() - len(twice) <= 16 * rounds  # what one node leases at once
     assert sum(again) - len(again) <= 32 * rounds
+
+
+def _wait_for(ledger: Ledger, count: int) -> None:
+    wanted = len(ledger.taken) + count
+    until(lambda: len(ledger.taken) >= wanted, f"{count} more items are taken")
 
 
 def test_no_work_is_done_twice_while_both_live(make: Make, outside: Outside, postgres_url: str) -> None:

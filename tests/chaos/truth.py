@@ -135,7 +135,8 @@ class Truth:
     def nothing_is_half_done(self) -> None:
         for row in self.rows["item"]:
             verdict = self.verdicts.get(row["verdict"])
-            assert verdict is not None and verdict["item"] == row["id"], "an item without its verdict"
+            assert verdict is not None, "an item without its verdict"
+            assert verdict["item"] == row["id"]
             assert verdict["action"] == row["action"]
             newest = max(self.of_item[row["id"]], key=lambda v: (v["late"], v["decided_at"], v["id"]))
             assert verdict["late"] == newest["late"]
@@ -189,7 +190,7 @@ class Truth:
             assert (len(raw), hashlib.sha256(raw).hexdigest()) == (blob["size"], blob["sha256"])
             assert len(self.audit["vault.kept", f"object:{object_id}"]) == 1
             holds = [hold for hold in self.rows["vault_hold"] if hold["object"] == object_id]
-            assert len(holds) == 1 and holds[0]["released"] is None
+            assert [hold["released"] for hold in holds] == [None]
             out = io.BytesIO()
             self.vault.open_to(out, object_id, self.identity, actor="test", why="test")
             assert out.getvalue() == content, "the vault gives back something else"
@@ -199,7 +200,8 @@ class Truth:
             assert bool(row["object"]) == (got_content and first["handling"].get("hold") is not None)
         kept = {blob["name"] for blob in self.rows["vault_blob"] if blob["state"] == "kept"}
         assert {name for name, _ in self.vault.place.names()} == kept, "bytes that no row speaks of, or none"
-        assert not self.reconciled.lost and not self.reconciled.failed
+        assert not self.reconciled.lost
+        assert not self.reconciled.failed
 
     def fingerprints_are_remembered(self) -> None:
         ref = {row["item"]: row["id"] for row in self.rows["lookback_item"]}
