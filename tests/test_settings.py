@@ -97,6 +97,33 @@ def test_a_misspelt_variable_is_noticed(monkeypatch):
     assert unknown_variables() == ["NIGHTLAMP_DATABASE_ULR"]
 
 
+@pytest.mark.parametrize(
+    ("given", "dropped", "kept"),
+    [
+        (None, {"utm_source", "fbclid"}, {"ref"}),
+        ("default, ref", {"utm_source", "fbclid", "ref"}, {"default"}),
+        ("ref,src", {"ref", "src"}, {"utm_source"}),
+        ("", set(), {"utm_source", "ref"}),
+    ],
+)
+def test_tracking_parameters_are_the_usual_ones_or_others_or_both(monkeypatch, given, dropped, kept):
+    if given is not None:
+        monkeypatch.setenv("NIGHTLAMP_URLS_TRACKING", given)
+    tracking = load().tracking
+    assert dropped <= tracking
+    assert not kept & tracking
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["localhost:4318", "http://user:planted@host/", "https://host/?key=planted"]
+)
+def test_an_endpoint_of_traces_holds_no_secret(monkeypatch, endpoint):
+    monkeypatch.setenv("NIGHTLAMP_TRACING_ENDPOINT", endpoint)
+    with pytest.raises(ConfigError, match=r"tracing\.endpoint") as caught:
+        load()
+    assert "planted" not in str(caught.value)
+
+
 def test_settings_cannot_be_changed_after():
     with pytest.raises(ValueError, match="frozen"):
         load().database.pool_size = 3

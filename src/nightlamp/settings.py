@@ -193,6 +193,32 @@ class OutboundSettings(Section):
         return value
 
 
+class UrlsSettings(Section):
+    """URLs, as items and in text."""
+
+    tracking: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("default",),
+        description="query parameters that are dropped before matching; "
+        "the word default stands for the usual ones (utm_source, fbclid …)",
+    )
+
+    @field_validator("tracking", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+class TracingSettings(Section):
+    """OpenTelemetry traces; they need the extra ``otel``."""
+
+    endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s@?#]+)?$",
+        description="where traces are sent (OTLP over HTTP, …/v1/traces); empty: there are none",
+    )
+    ratio: float = Field(default=1.0, ge=0, le=1, description="share of the requests that are traced")
+
+
 class ServerSettings(Section):
     """The HTTP service."""
 
@@ -239,6 +265,8 @@ class Settings(BaseSettings):
     intake: IntakeSettings = IntakeSettings()
     outbound: OutboundSettings = OutboundSettings()
     server: ServerSettings = ServerSettings()
+    urls: UrlsSettings = UrlsSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -271,6 +299,14 @@ class Settings(BaseSettings):
     def recipients_file(self) -> Path:
         """The file of public keys for which content is sealed."""
         return self.vault.recipients_file or self.data_dir / "vault.pub"
+
+    @property
+    def tracking(self) -> frozenset[str]:
+        """The names of the query parameters that are dropped before matching."""
+        from nightlamp.urls import TRACKING
+
+        names = frozenset(self.urls.tracking)
+        return names - {"default"} | TRACKING if "default" in names else names
 
 
 def config_file(given: Path | None = None) -> Path | None:

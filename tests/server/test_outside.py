@@ -98,6 +98,40 @@ def test_a_url_that_is_listed_is_blocked_though_it_is_not_there(start: Start, sq
     assert [(u["what"], u["why"]) for u in verdict["unchecked"]] == [("content", "not fetched")]
 
 
+@pytest.mark.parametrize("tracking", [(), ("default", "ref"), ("ref",)])
+def test_urls_are_looked_up_as_lists_have_them_and_without_the_operators_tracking(
+    start: Start, sqlite_url: str, serve: Serve, tracking: tuple[str, ...]
+) -> None:
+    # given a list, a page, and another that leads to it with parameters of its own
+    moved, page_itself = answer(b"", "302 Found", location="/page?id=1&utm_source=a&ref=b"), answer(picture())
+    source = serve(lambda asked: (moved if "/from" in asked.request.line else page_itself)(asked))
+    service = start(sqlite_url, fetch=fetcher_for(source), urls={"tracking": tracking})
+    page = f"http://127.0.0.1:{source.port}/page?id=1"
+    service.bank("urls", ("url", page), ("url", "http://bad.example/x?ref=b"))
+
+    def action(text: str) -> str:
+        answered = service.post("/v1/fingerprints", json={"fingerprints": [], "text": text})
+        return answered.json()["action"]
+
+    def fetched(url: str) -> str:
+        item = service.post("/v1/items", json={"url": url}).json()["id"]
+        service.run("urls")
+        return told(service, item)["action"]
+
+    # then the list's own spelling always matches
+    assert action(f"see {page}&utm_source=a now") == "block"
+    assert action("see http://bad.example/x?utm_source=a&ref=b now") == "block"
+    assert fetched(f"{page}&utm_source=a") == "block"
+
+    # and another parameter is in the way, unless the operator drops it
+    own = "ref" in tracking
+    assert action(f"see {page}&ref=b now") == ("block" if own else "allow")
+    assert fetched(f"{page}&ref=b") == ("block" if own else "allow")
+    both = "block" if own and "default" in tracking else "allow"
+    assert action(f"see {page}&ref=b&utm_source=a now") == both
+    assert fetched(f"http://127.0.0.1:{source.port}/from") == both
+
+
 def test_a_url_that_cannot_be_had_is_tried_again_and_then_reviewed(
     start: Start, sqlite_url: str, serve: Serve
 ) -> None:

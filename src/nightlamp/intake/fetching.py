@@ -22,7 +22,7 @@ from nightlamp.intake.submission import Submission, Where
 from nightlamp.intake.tables import fetch, item
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock, Writer, utc_now
-from nightlamp.urls import fingerprints
+from nightlamp.urls import TRACKING, canonical, fingerprints
 from nightlamp.values import Examination, Fingerprint, Unchecked
 
 AT_ONCE = 16
@@ -82,7 +82,11 @@ class UrlFetcher:
         try:
             fetched = self._fetcher.fetch(row.url)
             content = Content.of(fetched.body)
-            reached = fingerprints(fetched.url)
+            reached = tuple(
+                found
+                for drop in {TRACKING, self._intake.tracking}
+                for found in fingerprints(canonical(fetched.url.text, drop))
+            )
         except OutboundError as error:
             if error.code not in _HOPELESS and row.attempts < len(WAITS):
                 now, seconds = self._clock(), WAITS[row.attempts]

@@ -24,7 +24,7 @@ from nightlamp.intake.submission import Outcome, Submission, new_id
 from nightlamp.intake.tables import idempotency
 from nightlamp.signals import Signal, installed
 from nightlamp.store import Clock, Writer, reading, utc_now
-from nightlamp.urls import canonical
+from nightlamp.urls import TRACKING, canonical
 from nightlamp.values import Examination
 from nightlamp.vault import Vault
 
@@ -54,6 +54,7 @@ class Intake:
         clock: for the times in the records.
         watch: told the seconds that an item spent in each stage: examine, decide, seal, commit.
         seen: told each outcome, with the kind of its submission.
+        tracking: URLs are also looked up without these query parameters.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Intake:
         clock: Clock = utc_now,
         watch: Callable[[str, float], None] | None = None,
         seen: Callable[[str, Outcome], None] | None = None,
+        tracking: frozenset[str] = TRACKING,
     ) -> None:
+        self.tracking = tracking
         self._watch = watch
         self._seen = seen
         self.decider = decider
@@ -176,7 +179,7 @@ class Intake:
         """The content's examination is there: add what was given besides, and wait for the lookup."""
         if entry.case.submission.content is not None:
             self._lap(entry, "examine")
-        given = examined(entry.case.submission.given(), self._signals)
+        given = examined(entry.case.submission.given(self.tracking), self._signals)
         whole = Examination(
             content.media_type,
             content.size,

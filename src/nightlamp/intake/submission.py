@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from nightlamp.intake.content import Content
 from nightlamp.policy import Actor
-from nightlamp.urls import find_urls
+from nightlamp.urls import TRACKING, find_urls
 from nightlamp.urls import fingerprints as url_fingerprints
 from nightlamp.values import Action, Examination, Fingerprint, Verdict
 
@@ -86,12 +86,17 @@ class Submission:
         """What was handed in."""
         return "content" if self.content is not None else "url" if self.url else "fingerprints"
 
-    def given(self) -> tuple[Fingerprint, ...]:
-        """The fingerprints that need no content: those given, and of the URLs in URL and text."""
+    def given(self, tracking: frozenset[str] = TRACKING) -> tuple[Fingerprint, ...]:
+        """The fingerprints that need no content: those given, and of the URLs in URL and text.
+
+        URLs are spelled as the rows of lists are, and also without the query parameters in ``tracking``.
+        """
         found = list(self.fingerprints)
         for text in filter(None, (self.url, self.text)):
-            for url in find_urls(text):
-                found += url_fingerprints(url)
+            own = (tracking,) if tracking != TRACKING and "?" in text else ()
+            for drop in (TRACKING, *own):
+                for url in find_urls(text, drop):
+                    found += url_fingerprints(url)
         return tuple(dict.fromkeys(found))
 
     def request(self, examination: Examination | None) -> bytes:

@@ -228,6 +228,7 @@ class Node:
             most=s.intake.at_once,
             watch=self.metrics.stage,
             seen=self._seen,
+            tracking=s.tracking,
         )
         self.deliverer = Deliverer(self.writer, self._poster)
         self.urls = UrlFetcher(self.intake, self.writer, self._fetcher)
