@@ -326,13 +326,13 @@ def test_postgresql_goes_away_and_comes_back(
             with breaks():
                 time.sleep(seconds)
                 if seconds:
-                    _says_that_it_has_no_database(node)
+                    _says_that_it_has_no_database(node, answers=fault != "hang")
             back = len(ledger.taken)
             until(lambda: len(ledger.taken) > back + 3, "items are taken again")
 
         # then it answers in its own words, is well again by itself, and has lost nothing
         assert {status for status in ledger.statuses if status >= 300} <= {503}
-        until(lambda: node.ready() == (200, {}), "it is well again", seconds=20, pause=0.2)
+        until(lambda: node.ready() == (200, {}), "it is well again", pause=0.2)
         resend_open(node, ledger, outside)
         engine = connect(postgres_url)
         settle(node, outside, engine)
@@ -346,11 +346,14 @@ def test_postgresql_goes_away_and_comes_back(
     print(f"{len(ledger.taken)} taken, {len([s for s in ledger.statuses if s >= 300])} refused")
 
 
-def _says_that_it_has_no_database(node: Node) -> None:
+def _says_that_it_has_no_database(node: Node, *, answers: bool) -> None:
+    """Readiness does; and an item is refused, unless the database takes the question and says nothing."""
     status, unwell = node.ready()
     assert status == 503
     assert unwell["database"][0] == "it does not answer"
     assert unwell["banks"]
+    if not answers:
+        return
     answer = node.post("/v1/items", content=b"x", timeout=60)
     assert answer.status_code == 503
     assert "retry-after" in answer.headers
