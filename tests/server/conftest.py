@@ -94,6 +94,7 @@ def start(tmp_path: Path, workers: Workers) -> Iterator[Start]:
             fetch: Fetcher | None = None,
             post: Fetcher | None = None,
             pool: Any = None,
+            tracing: Any = None,
             folder: str = "data",
             admin: str = "",
             **settings: Any,
@@ -101,9 +102,15 @@ def start(tmp_path: Path, workers: Workers) -> Iterator[Start]:
             log = io.StringIO()
             configure(log)
             database = {"url": url, **settings.pop("database", {})}
+            if isinstance(tracing, dict):
+                settings["tracing"], tracing = tracing, None
             made = Settings(data_dir=tmp_path / folder, database=database, **settings)
             node = Node(
-                made, fetch=fetch, post=post, workers=pool or (lambda: contextlib.nullcontext(workers))
+                made,
+                fetch=fetch,
+                post=post,
+                workers=pool or (lambda: contextlib.nullcontext(workers)),
+                tracing=tracing,
             )
             node.prepare()
             node.supervisor.start = lambda: None  # type: ignore[method-assign]

@@ -53,6 +53,7 @@ class Intake:
         signals: the installed ones by default.
         clock: for the times in the records.
         watch: told the seconds that an item spent in each stage: examine, decide, seal, commit.
+        follow: called where an item is submitted; what it gives, if anything, is told that item's stages.
         seen: told each outcome, with the kind of its submission.
         tracking: URLs are also looked up without these query parameters.
     """
@@ -70,11 +71,13 @@ class Intake:
         signals: Mapping[str, Signal] | None = None,
         clock: Clock = utc_now,
         watch: Callable[[str, float], None] | None = None,
+        follow: Callable[[], Callable[[str, float], None] | None] | None = None,
         seen: Callable[[str, Outcome], None] | None = None,
         tracking: frozenset[str] = TRACKING,
     ) -> None:
         self.tracking = tracking
         self._watch = watch
+        self._follow = follow
         self._seen = seen
         self.decider = decider
         self.recorder = Recorder(writer, vault, keep)
@@ -116,6 +119,8 @@ class Intake:
 
     def proceed(self, entry: Entry) -> Future[Outcome]:
         """Send an entry on its way: a new one, or a URL item whose content has come."""
+        if self._follow is not None:
+            entry.watch = self._follow()
         submission = entry.case.submission
         with self._counting:
             full = self._under_way >= self._most
@@ -172,8 +177,10 @@ class Intake:
             self._counting.notify_all()
 
     def _lap(self, entry: Entry, stage: str) -> None:
-        if self._watch is not None:
-            self._watch(stage, entry.lap())
+        if self._watch is not None or entry.watch is not None:
+            seconds = entry.lap()
+            for watch in filter(None, (self._watch, entry.watch)):
+                watch(stage, seconds)
 
     def _arrived(self, entry: Entry, content: Examination) -> None:
         """The content's examination is there: add what was given besides, and wait for the lookup."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,6 +29,10 @@ from nightlamp.vault import HoldRequest, Sealed, Vault
 
 FOREVER = datetime.max.replace(microsecond=0)
 _TRIES = 2
+# Made once: building a statement costs more than running it.
+_ITEM = insert(item)
+_VERDICT = insert(verdict)
+_ENDPOINTS = select(webhook.c.id, webhook.c.every).where(webhook.c.disabled_at.is_(None))
 KEPT_MATCHES = 200  # of one verdict, the closest
 
 
@@ -46,6 +50,7 @@ class Entry:
         lease: of the URL item that this finishes; ``""``: the item is new, or late.
         failed: the URL could not be fetched.
         tries: how often it was written again since another node was quicker.
+        watch: told the seconds that it spent in each stage.
     """
 
     case: Case
@@ -57,6 +62,7 @@ class Entry:
     lease: str = ""
     failed: bool = False
     tries: int = 0
+    watch: Callable[[str, float], None] | None = None
     _since: float = field(default_factory=time.monotonic)
 
     def lap(self) -> float:
@@ -211,7 +217,7 @@ def _conflict() -> IntakeError:
 def _write_items(connection: Connection, entries: Sequence[Entry], objects: dict[str, str]) -> None:
     new = [entry for entry in entries if not entry.known]
     if new:
-        connection.execute(insert(item), [_item(entry, objects.get(entry.case.item)) for entry in new])
+        connection.execute(_ITEM, [_item(entry, objects.get(entry.case.item)) for entry in new])
     waiting = [entry for entry in new if entry.decision is None]
     if waiting:
         rows = [
@@ -276,7 +282,7 @@ def _update_item(connection: Connection, entry: Entry, object_id: str | None) ->
 def _write_verdicts(connection: Connection, entries: Sequence[Entry]) -> None:
     decisions = [entry.decision for entry in entries if entry.decision is not None]
     if decisions:
-        connection.execute(insert(verdict), [pack_decision(decision) for decision in decisions])
+        connection.execute(_VERDICT, [pack_decision(decision) for decision in decisions])
         rows = [row for decision in decisions for row in pack_matches(decision, KEPT_MATCHES)]
         if rows:
             connection.execute(insert(match), rows)
@@ -304,8 +310,9 @@ def _write_outbox(connection: Connection, entries: Sequence[Entry]) -> None:
     told = [entry for entry in entries if entry.decision is not None]
     if not told:
         return
-    alive = select(webhook.c.id, webhook.c.every).where(webhook.c.disabled_at.is_(None))
-    endpoints = connection.execute(alive).all()
+    endpoints = connection.execute(_ENDPOINTS).all()
+    if not endpoints:
+        return
     rows = []
     for entry in told:
         answered = entry.case.submission.wait and not entry.known

@@ -24,11 +24,18 @@ from nightlamp.server import (
 )
 from nightlamp.server.gatekeeping import BodyLimits, KeyCheck, RequestLog
 from nightlamp.server.node import Node
+from nightlamp.server.tracing import Traced
+from nightlamp.server.shortcut import Shortcut
 from nightlamp.settings import Settings
 
 _ROUTERS = (submitting, items, banks, policies, keys, webhooks, auditing, health)
 _OPEN = ("/v1/health/live", "/v1/health/ready", "/metrics")
-_MODELS = (shapes.UrlItem, shapes.Batch)  # bodies that endpoints read themselves
+_MODELS = (
+    shapes.UrlItem,
+    shapes.Batch,
+    shapes.FingerprintItem,
+    shapes.FingerprintBatch,
+)  # bodies that endpoints read themselves
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -57,14 +64,25 @@ def create_app(settings: Settings, node: Node | None = None) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
+        # Its own traces and logs would hold addresses and texts of errors; versions without them ignore this.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     app.state.node = node
     problems.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
     # Added last, called first.
+    app.add_middleware(Shortcut)
     app.add_middleware(BodyLimits, node=node)
     app.add_middleware(KeyCheck, node=node)
+    if node.tracing is not None:
+        app.add_middleware(Traced, tracing=node.tracing)
     app.add_middleware(RequestLog, node=node)
     plain = app.openapi
     app.openapi = lambda: _described(app, plain)  # type: ignore[method-assign]

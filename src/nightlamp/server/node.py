@@ -41,6 +41,7 @@ from nightlamp.media import Limits
 from nightlamp.outbound import Fetcher, Rules
 from nightlamp.server.metrics import Metrics
 from nightlamp.server.supervisor import Loop, Supervisor
+from nightlamp.server.tracing import Tracing, open_tracing
 from nightlamp.settings import Settings
 from nightlamp.store import Writer, connect, reading, schema, upgrade, utc_now
 from nightlamp.vault import Identity, Vault, open_vault, purge, reconcile
@@ -77,6 +78,7 @@ class Node:
         settings: all of them.
         fetch, post: for requests to the outside; by default within the settings' rules.
         workers: makes the pool that opens content; by default by the settings.
+        tracing: of requests; by default by the settings.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Node:
         fetch: Fetcher | None = None,
         post: Fetcher | None = None,
         workers: Callable[[], AbstractContextManager[Pool]] | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
@@ -94,6 +97,7 @@ class Node:
         self._fetcher = fetch or _fetcher(settings)
         self._poster = post or _poster(settings)
         self._workers = workers or self._own_workers
+        self.tracing = tracing
         self._started = False
         self._in_touch = float("-inf")
         self._place_fault = ""
@@ -105,6 +109,7 @@ class Node:
             NightlampError: a setting is wrong, or the database cannot be used.
         """
         s = self.settings
+        self.tracing = self.tracing or open_tracing(s.tracing)
         self.engine: Engine = connect(
             s.database_url, busy_seconds=s.database.busy_seconds, pool_size=s.database.pool_size
         )
@@ -152,6 +157,8 @@ class Node:
         with contextlib.suppress(Exception), self.engine.begin() as connection:
             audit.checkpoint(connection, self.signing)
         self.engine.dispose()
+        if self.tracing is not None:
+            self.tracing.close()
 
     def change(self, work: Callable[[Connection], T]) -> T:
         """Commit a change, and have it in force on this node when this returns."""
@@ -227,6 +234,7 @@ class Node:
             keep=keep,
             most=s.intake.at_once,
             watch=self.metrics.stage,
+            follow=self.tracing.follow if self.tracing is not None else None,
             seen=self._seen,
             tracking=s.tracking,
         )
@@ -252,9 +260,7 @@ class Node:
 
     def _seen(self, kind: str, outcome: Outcome) -> None:
         if not outcome.replayed:
-            self.metrics.items.labels(kind, outcome.state).inc()
-            if outcome.action:
-                self.metrics.verdicts.labels(outcome.action, "no").inc()
+            self.metrics.outcome(kind, outcome.state, outcome.action)
 
     def _find_late(self) -> int:
         found = self.late.run_once()
