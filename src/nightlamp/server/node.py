@@ -260,7 +260,9 @@ class Node:
 
     def _seen(self, kind: str, outcome: Outcome) -> None:
         if not outcome.replayed:
-            self.metrics.outcome(kind, outcome.state, outcome.action)
+            self.metrics.items.labels(kind, outcome.state).inc()
+            if outcome.action:
+                self.metrics.verdicts.labels(outcome.action, "no").inc()
 
     def _find_late(self) -> int:
         found = self.late.run_once()
