@@ -35,7 +35,10 @@ class Outside:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                size = int(self.headers.get("content-length", 0))
+                body = self.rfile.read(size)
+                if len(body) < size:
+                    return  # the sender was killed in the middle of it
                 identity = self.headers.get("webhook-id", "")
                 with outside._lock:
                     well = outside._moods.random() >= outside.moody
