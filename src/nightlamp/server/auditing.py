@@ -14,7 +14,7 @@ from nightlamp import audit
 from nightlamp.audit import PublicKeys
 from nightlamp.audit.log import links
 from nightlamp.audit.tables import audit_record
-from nightlamp.server import telling
+from nightlamp.server import listings, telling
 from nightlamp.server.asking import Asked, Limit, need, page
 from nightlamp.server.node import Node
 from nightlamp.server.problems import Problem
@@ -25,7 +25,7 @@ AUDITOR = Depends(need("audit"))
 After = Annotated[int, Query(ge=0, le=2**62)]
 
 
-@router.get("", dependencies=[AUDITOR])
+@router.get("", dependencies=[AUDITOR], responses=listings.of(listings.RecordPage))
 def list_records(node: Asked, cursor: After = 0, limit: Limit = 50) -> JSONResponse:
     """Records, the oldest first, from behind sequence `cursor`."""
     with reading(node.engine) as connection:

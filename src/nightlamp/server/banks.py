@@ -37,7 +37,7 @@ from nightlamp.banks.live import (
 )
 from nightlamp.banks.options import Format
 from nightlamp.errors import BankError
-from nightlamp.server import shapes, telling
+from nightlamp.server import listings, shapes, telling
 from nightlamp.server.asking import Asked, Limit, Line, need, page
 from nightlamp.server.problems import Problem
 from nightlamp.server.submitting import value_of
@@ -52,7 +52,7 @@ VIEWER = Depends(need("read", "admin"))
 Which = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-@router.get("", dependencies=[VIEWER])
+@router.get("", dependencies=[VIEWER], response_model=None, responses=listings.of(listings.BankList))
 def list_banks(node: Asked) -> dict[str, Any]:
     """All banks."""
     with reading(node.engine) as connection:
@@ -107,7 +107,7 @@ def remove_bank(node: Asked, principal: Admin, number: Which) -> None:
     node.change(work)
 
 
-@router.get("/{number}/entries", dependencies=[ADMIN])
+@router.get("/{number}/entries", dependencies=[ADMIN], responses=listings.of(listings.EntryPage))
 def list_entries(
     node: Asked,
     number: Which,

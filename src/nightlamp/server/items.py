@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from nightlamp.access import Principal
 from nightlamp.intake import decisions_of, get_item, page_decisions, page_items, page_matches
-from nightlamp.server import shapes, telling
+from nightlamp.server import listings, shapes, telling
 from nightlamp.server.asking import Asked, Identity, Limit, Line, Number, need, page, sees_all
 from nightlamp.store import reading
 from nightlamp.values import Action
@@ -20,7 +20,7 @@ READER = Depends(need("read", "review"))
 Reader = Annotated[Principal, READER]
 
 
-@router.get("/v1/items", dependencies=[READER])
+@router.get("/v1/items", dependencies=[READER], responses=listings.of(listings.ItemPage))
 def list_items(
     node: Asked,
     cursor: Identity | None = None,
@@ -54,7 +54,7 @@ def read_item(node: Asked, principal: Anybody, item_id: Identity) -> Any:
     return shapes.Short(**told) if own else shapes.ItemOut(**told)
 
 
-@router.get("/v1/items/{item_id}/verdicts")
+@router.get("/v1/items/{item_id}/verdicts", responses=listings.of(listings.VerdictList))
 def read_verdicts(node: Asked, principal: Reader, item_id: Identity) -> JSONResponse:
     """All verdicts on an item, the newest first, with their matches."""
     with reading(node.engine) as connection:
@@ -64,7 +64,7 @@ def read_verdicts(node: Asked, principal: Reader, item_id: Identity) -> JSONResp
     return JSONResponse({"verdicts": [telling.verdict(decision, review) for decision in found]})
 
 
-@router.get("/v1/verdicts", tags=["verdicts"])
+@router.get("/v1/verdicts", tags=["verdicts"], responses=listings.of(listings.VerdictPage))
 def list_verdicts(
     node: Asked,
     principal: Reader,
@@ -80,7 +80,7 @@ def list_verdicts(
     return page("verdicts", rows, limit, lambda: found[-1].id)
 
 
-@router.get("/v1/matches", tags=["matches"])
+@router.get("/v1/matches", tags=["matches"], responses=listings.of(listings.MatchPage))
 def list_matches(
     node: Asked,
     principal: Reader,

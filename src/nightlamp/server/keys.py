@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 from nightlamp import access
 from nightlamp.access import Principal
-from nightlamp.server import shapes, telling
+from nightlamp.server import listings, shapes, telling
 from nightlamp.server.asking import Asked, Identity, need
 from nightlamp.store import reading, utc_now
 
@@ -17,7 +17,7 @@ ADMIN = Depends(need("admin"))
 Admin = Annotated[Principal, ADMIN]
 
 
-@router.get("", dependencies=[ADMIN])
+@router.get("", dependencies=[ADMIN], response_model=None, responses=listings.of(listings.KeyList))
 def list_keys(node: Asked) -> dict[str, Any]:
     """All keys, revoked ones too, without their secrets."""
     with reading(node.engine) as connection:

@@ -20,7 +20,7 @@ from nightlamp.intake import (
     roll_back_policy,
 )
 from nightlamp.policy import lint, load
-from nightlamp.server import shapes, telling
+from nightlamp.server import listings, shapes, telling
 from nightlamp.server.asking import Asked, Limit, Number, need, page
 from nightlamp.server.node import Node
 from nightlamp.server.problems import Problem
@@ -33,7 +33,7 @@ VIEWER = Depends(need("read", "admin"))
 Which = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-@router.get("", dependencies=[VIEWER])
+@router.get("", dependencies=[VIEWER], responses=listings.of(listings.PolicyPage))
 def list_policies(node: Asked, cursor: Number | None = None, limit: Limit = 50) -> JSONResponse:
     """Versions of policies, the newest first."""
     with reading(node.engine) as connection:

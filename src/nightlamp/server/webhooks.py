@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from nightlamp.access import Principal
 from nightlamp.intake import add_webhook, all_webhooks, page_deliveries, remove_webhook, replay_deliveries
-from nightlamp.server import shapes, telling
+from nightlamp.server import listings, shapes, telling
 from nightlamp.server.asking import Asked, Identity, Limit, need, page
 from nightlamp.store import reading, utc_now
 
@@ -18,7 +18,7 @@ ADMIN = Depends(need("admin"))
 Admin = Annotated[Principal, ADMIN]
 
 
-@router.get("", dependencies=[ADMIN])
+@router.get("", dependencies=[ADMIN], response_model=None, responses=listings.of(listings.WebhookList))
 def list_webhooks(node: Asked) -> dict[str, Any]:
     """All endpoints, without their secrets."""
     with reading(node.engine) as connection:
@@ -40,7 +40,7 @@ def drop_webhook(node: Asked, principal: Admin, webhook_id: Identity) -> None:
     node.change(lambda c: remove_webhook(c, webhook_id, actor=principal.actor, now=utc_now()))
 
 
-@router.get("/{webhook_id}/deliveries", dependencies=[ADMIN])
+@router.get("/{webhook_id}/deliveries", dependencies=[ADMIN], responses=listings.of(listings.DeliveryPage))
 def list_deliveries(
     node: Asked,
     webhook_id: Identity,
