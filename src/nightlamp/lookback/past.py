@@ -23,6 +23,10 @@ from nightlamp.values import Fingerprint
 
 AT_ONCE = 1_000  # items of one transaction that forgets
 _CHILDREN = (lookback_digest, lookback_print, lookback_behind)
+# Made once: building a statement costs more than running it.
+_NUMBERED = insert(lookback_item).returning(lookback_item.c.id, sort_by_parameter_order=True)
+_DIGEST = insert(lookback_digest)
+_PRINT = insert(lookback_print)
 
 
 def remember(
@@ -67,16 +71,15 @@ def remember_all(
         return
     signals = installed() if signals is None else signals
     rows = [{"item": p.item, "generation": p.generation, "expires_at": p.expires_at} for p in items]
-    inserted = insert(lookback_item).returning(lookback_item.c.id, sort_by_parameter_order=True)
-    refs = list(connection.scalars(inserted, rows))
+    refs = list(connection.scalars(_NUMBERED, rows))
     digests: list[dict[str, Any]] = []
     prints: list[dict[str, Any]] = []
     for ref, past in zip(refs, items, strict=True):
         _sort(past.fingerprints, ref, signals, digests, prints)
     if digests:
-        connection.execute(insert(lookback_digest), digests)
+        connection.execute(_DIGEST, digests)
     if prints:
-        connection.execute(insert(lookback_print), prints)
+        connection.execute(_PRINT, prints)
     # The look at the counter must come after the first write: see docs/decisions/look-back-never-misses.md.
     now = current_mark(connection).generation
     behind = [

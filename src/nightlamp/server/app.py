@@ -24,12 +24,14 @@ from nightlamp.server import (
 )
 from nightlamp.server.gatekeeping import BodyLimits, KeyCheck, RequestLog
 from nightlamp.server.node import Node
+from nightlamp.server.shortcut import Shortcut
 from nightlamp.server.tracing import Traced
 from nightlamp.settings import Settings
 
 _ROUTERS = (submitting, items, banks, policies, keys, webhooks, auditing, health)
 _OPEN = ("/v1/health/live", "/v1/health/ready", "/metrics")
-_MODELS = (shapes.UrlItem, shapes.Batch)  # bodies that endpoints read themselves
+# Bodies that endpoints read themselves.
+_MODELS = (shapes.UrlItem, shapes.Batch, shapes.FingerprintItem, shapes.FingerprintBatch)
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -72,6 +74,7 @@ def create_app(settings: Settings, node: Node | None = None) -> FastAPI:
     for module in _ROUTERS:
         app.include_router(module.router)
     # Added last, called first.
+    app.add_middleware(Shortcut)
     app.add_middleware(BodyLimits, node=node)
     app.add_middleware(KeyCheck, node=node)
     if node.tracing is not None:

@@ -51,11 +51,23 @@ class Metrics:
             "nightlamp_waiting", "Work that waits: webhooks, urls, late.", ("what",), registry=self.inside
         )
 
+        self._of_outcome: dict[tuple[str, str, str | None], tuple[Counter, ...]] = {}
         self._of_stage = {name: self.stages.labels(name) for name in ("examine", "decide", "seal", "commit")}
 
     def stage(self, name: str, seconds: float) -> None:
         """Note the time that an item spent in a stage."""
         self._of_stage[name].observe(seconds)
+
+    def outcome(self, kind: str, state: str, action: str | None) -> None:
+        """Note an item that was taken, and its verdict if it has one."""
+        known = self._of_outcome.get((kind, state, action))
+        if known is None:  # to find a labelled number takes longer than to count it
+            known = (self.items.labels(kind, state),)
+            if action:
+                known += (self.verdicts.labels(action, "no"),)
+            self._of_outcome[kind, state, action] = known
+        for number in known:
+            number.inc()
 
     def page(self, inside: bool) -> bytes:
         """The text of the metrics page; ``inside``: with what tells about lists."""

@@ -260,9 +260,7 @@ class Node:
 
     def _seen(self, kind: str, outcome: Outcome) -> None:
         if not outcome.replayed:
-            self.metrics.items.labels(kind, outcome.state).inc()
-            if outcome.action:
-                self.metrics.verdicts.labels(outcome.action, "no").inc()
+            self.metrics.outcome(kind, outcome.state, outcome.action)
 
     def _find_late(self) -> int:
         found = self.late.run_once()

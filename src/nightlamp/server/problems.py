@@ -34,6 +34,7 @@ from nightlamp.errors import (
     VaultError,
 )
 
+ANSWERED = (NightlampError, SQLAlchemyError, RequestValidationError, HTTPException)
 URN = "urn:nightlamp:problem:"
 MEDIA_TYPE = "application/problem+json"
 TYPES: Mapping[str, tuple[int, str]] = {
@@ -162,14 +163,19 @@ def told_to(problem: Problem, principal: Principal | None) -> Problem:
 def install(app: FastAPI) -> None:
     """Answer every error of ``app`` with its problem."""
 
-    async def answer(request: Request, error: Exception) -> Response:
-        problem = problem_of(error)
-        if problem.status_code >= 500:
-            request.scope["nightlamp.error"] = error
-        return told_to(problem, request.scope.get("nightlamp.principal")).response(request.scope)
+    async def told(request: Request, error: Exception) -> Response:
+        return answer(request, error)
 
-    for kind in (NightlampError, SQLAlchemyError, RequestValidationError, HTTPException):
-        app.add_exception_handler(kind, answer)
+    for kind in ANSWERED:
+        app.add_exception_handler(kind, told)
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """The answer to a request that ended in one of ``ANSWERED``."""
+    problem = problem_of(error)
+    if problem.status_code >= 500:
+        request.scope["nightlamp.error"] = error
+    return told_to(problem, request.scope.get("nightlamp.principal")).response(request.scope)
 
 
 def _later(kind: str) -> dict[str, str]:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nightlamp.access import Principal
 from nightlamp.errors import IntakeError, NightlampError
 from nightlamp.intake import Content, Outcome, Submission
 from nightlamp.server import shapes, telling
-from nightlamp.server.asking import Asked, Line, need, sees_all, spend
+from nightlamp.server.asking import Asked, Line, need, node_of, sees_all, spend
 from nightlamp.server.bodies import new_content, read_form, read_raw
+from nightlamp.server.landing import landed
 from nightlamp.server.node import Node
 from nightlamp.server.problems import Problem, problem_of, told_to
 from nightlamp.signals import installed
@@ -27,13 +28,22 @@ from nightlamp.values import Fingerprint
 
 M = TypeVar("M", bound=BaseModel)
 router = APIRouter(tags=["items"])
-Submitter = Annotated[Principal, Depends(need("submit"))]
+_submitter = need("submit")
+Submitter = Annotated[Principal, Depends(_submitter)]
+_line: TypeAdapter[str] = TypeAdapter(Line)
 Name = Annotated[
     Line | None, Header(alias="Idempotency-Key", description="the same for a request sent again")
 ]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": shapes.Full | shapes.Short},
     202: {"model": shapes.Short},
+}
+_NAME = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": _line.json_schema(),
+    "description": "the same for a request sent again",
 }
 _BODIES = {
     "requestBody": {
@@ -68,6 +78,13 @@ _BODIES = {
 }
 
 
+def _json(model: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    """How a body is described that an endpoint reads itself."""
+    schema = {"$ref": f"#/components/schemas/{model}"}
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return {"requestBody": body, **({"parameters": list(parameters)} if parameters else {})}
+
+
 @router.post("/v1/items", responses=_ANSWERS, openapi_extra=_BODIES)
 async def submit_item(request: Request, node: Asked, principal: Submitter, name: Name = None) -> JSONResponse:
     """Submit one item: a multipart form with the part `file`, a raw body, or JSON with a URL to fetch.
@@ -98,18 +115,13 @@ async def submit_item(request: Request, node: Asked, principal: Submitter, name:
         except BaseException:
             content.close()
             raise
-    outcome = await asyncio.wrap_future(node.intake.begin(submission))
+    outcome = await landed(node.intake.begin(submission))
     return JSONResponse(_told(outcome, principal), 200 if _answered(outcome) else 202)
 
 
 @router.post(
     "/v1/items/batch",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Batch"}}},
-        }
-    },
+    openapi_extra=_json("Batch"),
 )
 async def submit_batch(request: Request, node: Asked, principal: Submitter) -> JSONResponse:
     """Submit many items; each gets its own answer, in the same order: an outcome, or a problem.
@@ -125,35 +137,34 @@ async def submit_batch(request: Request, node: Asked, principal: Submitter) -> J
         content = _decoded(item.content) if item.content else None
         return _submission(principal, item, item.idempotency_key, content=content, url=item.url)
 
-    made = await asyncio.to_thread(_each, submission, batch.items)
-    return await _results(request, node, principal, made)
+    return await _results(request, node, principal, submission, batch.items)
 
 
-@router.post("/v1/fingerprints", responses=_ANSWERS)
-async def submit_fingerprints(
-    node: Asked, principal: Submitter, item: shapes.FingerprintItem, name: Name = None
-) -> JSONResponse:
+@router.post("/v1/fingerprints", responses=_ANSWERS, openapi_extra=_json("FingerprintItem", _NAME))
+async def submit_fingerprints(request: Request) -> JSONResponse:
     """Match fingerprints that the caller computed, and URLs without fetching them.
 
     The verdict speaks of these fingerprints alone: what the caller did not compute is not checked.
     """
-    submission = _hashes(principal, item, name or item.idempotency_key)
-    outcome = await asyncio.wrap_future(node.intake.begin(submission))
+    node, principal = await node_of(request), await _submitter(request)
+    name = _header(request.headers.get("idempotency-key"))
+    item = _parsed(shapes.FingerprintItem, await _json_of(request))
+    outcome = await landed(node.intake.begin(_hashes(principal, item, name or item.idempotency_key)))
     return JSONResponse(_told(outcome, principal), 200 if _answered(outcome) else 202)
 
 
-@router.post("/v1/fingerprints/batch")
-async def submit_fingerprint_batch(
-    request: Request, node: Asked, principal: Submitter, batch: shapes.FingerprintBatch
-) -> JSONResponse:
+@router.post("/v1/fingerprints/batch", openapi_extra=_json("FingerprintBatch"))
+async def submit_fingerprint_batch(request: Request) -> JSONResponse:
     """As `/v1/fingerprints`, for many items at once; each gets its own answer, in the same order."""
+    node, principal = await node_of(request), await _submitter(request)
+    data = await _json_of(request)
+    batch = await asyncio.to_thread(_parsed, shapes.FingerprintBatch, data)
     _check_size(node, principal, len(batch.items))
 
     def submission(item: shapes.FingerprintItem) -> Submission:
         return _hashes(principal, item, item.idempotency_key)
 
-    made = await asyncio.to_thread(_each, submission, batch.items)
-    return await _results(request, node, principal, made)
+    return await _results(request, node, principal, submission, batch.items)
 
 
 def _submission(
@@ -224,22 +235,16 @@ def _check_size(node: Node, principal: Principal, items: int) -> None:
     spend(node, principal, items - 1)
 
 
-def _each(make: Any, items: Sequence[Any]) -> list[Submission | Exception]:
-    made: list[Submission | Exception] = []
-    for item in items:
-        try:
-            made.append(make(item))
-        except (Problem, NightlampError) as error:
-            made.append(error)
-    return made
-
-
 async def _results(
-    request: Request, node: Node, principal: Principal, made: Sequence[Submission | Exception]
+    request: Request,
+    node: Node,
+    principal: Principal,
+    make: Callable[[Any], Submission],
+    items: Sequence[Any],
 ) -> JSONResponse:
     """Each one's outcome or problem; the beginnings are made off the event loop, as they may be many."""
-    begun = await asyncio.to_thread(_begin, node, made)
-    waiting = [each if isinstance(each, Exception) else asyncio.wrap_future(each) for each in begun]
+    begun = await asyncio.to_thread(_begin, node, make, items)
+    waiting = [each if isinstance(each, Exception) else landed(each) for each in begun]
     results: list[dict[str, Any]] = []
     for each in waiting:
         try:
@@ -252,7 +257,15 @@ async def _results(
     return JSONResponse({"results": results})
 
 
-def _begin(node: Node, made: Sequence[Submission | Exception]) -> list[Future[Outcome] | Exception]:
+def _begin(
+    node: Node, make: Callable[[Any], Submission], items: Sequence[Any]
+) -> list[Future[Outcome] | Exception]:
+    made: list[Submission | Exception] = []
+    for item in items:  # all of them first, so that they come to the lookup together
+        try:
+            made.append(make(item))
+        except (Problem, NightlampError) as error:
+            made.append(error)
     begun: list[Future[Outcome] | Exception] = []
     for submission in made:
         try:
@@ -267,6 +280,23 @@ def _decoded(text: str) -> Content:
         return Content.of(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
         raise Problem("invalid", "not base64", where="content") from None
+
+
+async def _json_of(request: Request) -> bytes:
+    """A body that says it is JSON, as for every other endpoint."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise Problem("invalid", "send JSON, and say so", where="Content-Type")
+    return await request.body()
+
+
+def _header(name: str | None) -> str:
+    """An idempotency key, if there is one."""
+    try:
+        return _line.validate_python(name) if name else ""
+    except ValidationError as error:
+        where = ("header", "Idempotency-Key")
+        raise RequestValidationError([{**e, "loc": where} for e in error.errors()]) from None
 
 
 def _parsed(model: type[M], data: bytes) -> M:
