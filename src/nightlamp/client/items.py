@@ -159,7 +159,7 @@ def verdicts_on(item_id: str) -> Call[tuple[Verdict, ...]]:
     return called("GET", f"/v1/items/{quoted(item_id)}/verdicts", some("verdicts", Verdict))
 
 
-def verdicts(*, action: Action | None = None, limit: int = 500) -> Paged[Verdict]:
+def verdicts(*, action: Action | None = None, limit: int = 100) -> Paged[Verdict]:
     """Verdicts on all items, the newest first."""
     return listed("/v1/verdicts", "verdicts", Verdict, limit=limit, action=action)
 
