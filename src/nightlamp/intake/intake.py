@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
@@ -187,16 +187,12 @@ class Intake:
         if entry.case.submission.content is not None:
             self._lap(entry, "examine")
         given = examined(entry.case.submission.given(self.tracking), self._signals)
-        whole = Examination(
-            content.media_type,
-            content.size,
-            content.width,
-            content.height,
-            content.frames,
-            tuple(dict.fromkeys((*content.fingerprints, *given.fingerprints))),
-            tuple(dict.fromkeys((*content.unchecked, *given.unchecked))),
+        whole = replace(
+            content,
+            fingerprints=tuple(dict.fromkeys((*content.fingerprints, *given.fingerprints))),
+            unchecked=tuple(dict.fromkeys((*content.unchecked, *given.unchecked))),
         )
-        entry.case = Case(entry.case.item, entry.case.submission, whole, entry.case.late)
+        entry.case = replace(entry.case, examination=whole)
         if entry.case.submission.idempotency and not entry.lease:
             entry.request = entry.case.submission.request(whole)
         self._examined.put(entry)
