@@ -54,7 +54,7 @@ def test_the_policy_sees_the_actors_last_thirty_days_and_where_the_item_came_in(
     assert node.submit(picture(2), actor="a").action == "allow"
     assert node.submit(picture(2), actor="b", where=chat).action == "allow"
     assert node.submit(picture(2), where=chat).action == "allow"
-    told = node.submit(picture(3), actor="a", where=chat).decision
+    told = node.submit(picture(3), actor="a", where=chat).ruling
     assert (told.history.blocks, told.history.items, told.history.matches) == (2, 4, 2)
     node.now[0] += timedelta(days=31)
     assert node.submit(picture(2), actor="a", where=chat).action == "allow"
@@ -64,7 +64,7 @@ def test_an_unknown_history_is_not_checked(repeated: Node) -> None:
     repeated.decider._engine = _Away()
     told = repeated.submit(picture(), actor="a")
     assert told.action == "review"
-    assert [(u.what, u.why) for u in told.decision.verdict.unchecked] == [("actor", "unavailable")]
+    assert [(u.what, u.why) for u in told.ruling.verdict.unchecked] == [("actor", "unavailable")]
 
 
 class _Away:
@@ -89,7 +89,7 @@ def test_one_fingerprint_that_cannot_be_looked_up_does_not_spoil_the_others(lite
     ]
     outcomes = [future.result() for future in begun]
     assert [outcome.action for outcome in outcomes] == ["block", "review", "allow"]
-    assert [(u.what, u.why) for u in outcomes[1].decision.verdict.unchecked] == [("pdq", "malformed")]
+    assert [(u.what, u.why) for u in outcomes[1].ruling.verdict.unchecked] == [("pdq", "malformed")]
 
 
 def test_banks_that_cannot_be_asked_are_not_checked(lite: Node) -> None:
@@ -103,7 +103,7 @@ def test_banks_that_cannot_be_asked_are_not_checked(lite: Node) -> None:
     lite.decider._banks = Spoilt()
     told = lite.submit(picture())
     assert told.action == "review"
-    assert [(u.what, u.why) for u in told.decision.verdict.unchecked] == [("banks", "lookup failed")]
+    assert [(u.what, u.why) for u in told.ruling.verdict.unchecked] == [("banks", "lookup failed")]
 
 
 def test_before_anything_is_loaded_nothing_is_allowed(lite: Node) -> None:
@@ -113,8 +113,8 @@ def test_before_anything_is_loaded_nothing_is_allowed(lite: Node) -> None:
     lite.decider._banks = LiveBanks(lite.engine)
     told = lite.submit(picture())
     assert told.action == "review"
-    assert [u.what for u in told.decision.verdict.unchecked] == ["banks"]
+    assert [u.what for u in told.ruling.verdict.unchecked] == ["banks"]
     lite.decider._policies = ActivePolicy(lite.engine)
     told = lite.submit(picture())
     assert told.action == "review"
-    assert {u.what for u in told.decision.verdict.unchecked} == {"banks", "policy"}
+    assert {u.what for u in told.ruling.verdict.unchecked} == {"banks", "policy"}

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from nightlamp.audit.tables import audit_record
 from nightlamp.errors import IntakeError, VaultError
-from nightlamp.intake import Content, Submission, Where, decisions_of, get_item, page_items
+from nightlamp.intake import Content, Submission, Where, get_item, page_items, rulings_of
 from nightlamp.store import reading
 from nightlamp.values import Fingerprint
 from nightlamp.vault.tables import vault_hold
@@ -27,11 +27,11 @@ def test_what_matches_nothing_is_allowed_and_not_kept(node: Node) -> None:
     assert (outcome.state, outcome.action, outcome.replayed) == ("done", "allow", False)
     with reading(node.engine) as connection:
         stored = get_item(connection, outcome.item)
-        [decision] = decisions_of(connection, outcome.item)
+        [ruling] = rulings_of(connection, outcome.item)
     assert (stored.platform_id, stored.actor, stored.media_type) == ("p1", "a1", "image/png")
     assert stored.where == Where(service="chat", room="7")
     assert stored.object is None
-    assert decision == outcome.decision
+    assert ruling == outcome.ruling
     assert node.count("vault_object") == 0
     assert node.count("lookback_item") == 1
     assert node.audit_is_whole()
@@ -49,13 +49,13 @@ def test_what_the_policy_holds_is_sealed_with_its_verdict_match_and_audit_record
     assert outcome.action == "block"
     with reading(node.engine) as connection:
         stored = get_item(connection, outcome.item)
-        [decision] = decisions_of(connection, outcome.item)
+        [ruling] = rulings_of(connection, outcome.item)
         hold = connection.execute(select(vault_hold)).one()
         actions = list(connection.scalars(select(audit_record.c.action)))
     assert stored.object is not None
     assert (hold.object, hold.expires) == (stored.object, node.now[0].replace(year=2027))
-    assert [match.entry_id for match in decision.verdict.matches] == ["entry-0"]
-    assert decision.verdict.rule == "exact"
+    assert [match.entry_id for match in ruling.verdict.matches] == ["entry-0"]
+    assert ruling.verdict.rule == "exact"
     assert {"vault.kept", "vault.held", "item.decided"} <= set(actions)
     assert node.vault.open(stored.object, node.identity, actor="t", why="t").data == data
 
@@ -83,7 +83,7 @@ def test_the_same_request_again_gets_the_same_answer_and_leaves_nothing(node: No
     node.add(bank, digest("sha256", data))
     again = node.submit(data, idempotency="one", platform_id="p")
     assert again.replayed
-    assert (again.item, again.decision) == (before.item, before.decision)
+    assert (again.item, again.ruling) == (before.item, before.ruling)
     assert node.count("item") == 1
     assert node.count("vault_object") == 0
     # the same name of another key, or no name, is another request
@@ -151,13 +151,13 @@ def test_fingerprints_alone_are_matched(node: Node) -> None:
     assert node.submit(fingerprints=(Fingerprint("sha1", bytes(20)),)).action == "allow"
     found = node.submit(fingerprints=(Fingerprint("pdq", near, quality=90),))
     assert found.action == "block"
-    assert found.decision.verdict.matches[0].distance == 1
+    assert found.ruling.verdict.matches[0].distance == 1
     unsure = node.submit(fingerprints=(Fingerprint("pdq", near, quality=10),))
     assert unsure.action == "review"
-    assert [(u.what, u.why) for u in unsure.decision.verdict.unchecked] == [("pdq", "low detail")]
+    assert [(u.what, u.why) for u in unsure.ruling.verdict.unchecked] == [("pdq", "low detail")]
     unknown = node.submit(fingerprints=(Fingerprint("photodna", bytes(144)),))
     assert unknown.action == "review"
-    assert [(u.what, u.why) for u in unknown.decision.verdict.unchecked] == [("photodna", "not installed")]
+    assert [(u.what, u.why) for u in unknown.ruling.verdict.unchecked] == [("photodna", "not installed")]
 
 
 def test_urls_in_text_are_matched(lite: Node) -> None:

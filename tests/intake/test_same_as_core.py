@@ -146,7 +146,7 @@ def put(node: Node, entries: list[tuple[Bank, Entry]], text: str) -> None:
 def agree(node: Node, entries: list[tuple[Bank, Entry]], text: str, contents: list[bytes]) -> None:
     put(node, entries, text)
     begun = [node.intake.begin(Submission("thekey", Content.of(data))) for data in contents]
-    got = [future.result().decision.verdict for future in begun]
+    got = [future.result().ruling.verdict for future in begun]
     wanted = Screener([Brute(entries)], load(text)).screen([examined(data) for data in contents])
     assert [plain(verdict) for verdict in got] == [plain(verdict) for verdict in wanted]
 
@@ -184,6 +184,6 @@ def test_fingerprints_alone_give_the_verdict_of_the_content_where_it_could_be_ch
     data = CONTENTS[0]
     entry = Entry(*digest("sha1", data), "e", "A1")
     put(lite, [(Bank("b1", "s", "csam"), entry)], POLICIES[0])
-    whole = lite.submit(data).decision.verdict
-    alone = lite.submit(fingerprints=examined(data).fingerprints).decision.verdict
+    whole = lite.submit(data).ruling.verdict
+    alone = lite.submit(fingerprints=examined(data).fingerprints).ruling.verdict
     assert plain(alone) == plain(replace(whole, unchecked=()))

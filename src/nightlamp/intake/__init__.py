@@ -9,7 +9,7 @@ clear, keep content that nothing holds, or put a hash value or an entry's id int
 """
 
 from nightlamp.intake.content import Content
-from nightlamp.intake.deciding import Case, Decider
+from nightlamp.intake.deciding import Decider, Subject
 from nightlamp.intake.dry_run import DryRun, dry_run
 from nightlamp.intake.examiner import Examiner
 from nightlamp.intake.fetching import UrlFetcher, waiting_urls
@@ -30,14 +30,14 @@ from nightlamp.intake.policies import (
 )
 from nightlamp.intake.records import (
     StoredItem,
-    decisions_of,
-    get_decision,
     get_item,
-    page_decisions,
+    get_ruling,
     page_items,
     page_matches,
+    page_rulings,
+    rulings_of,
 )
-from nightlamp.intake.submission import Decision, Outcome, Submission, Where
+from nightlamp.intake.submission import Outcome, Ruling, Submission, Where
 from nightlamp.intake.webhooks import (
     Deliverer,
     Delivery,
@@ -52,10 +52,8 @@ from nightlamp.intake.webhooks import (
 
 __all__ = [
     "ActivePolicy",
-    "Case",
     "Content",
     "Decider",
-    "Decision",
     "Deliverer",
     "Delivery",
     "DryRun",
@@ -66,8 +64,10 @@ __all__ = [
     "LateVerdicts",
     "Load",
     "Outcome",
+    "Ruling",
     "StoredItem",
     "StoredPolicy",
+    "Subject",
     "Submission",
     "UrlFetcher",
     "Webhook",
@@ -77,20 +77,20 @@ __all__ = [
     "add_policy",
     "add_webhook",
     "all_webhooks",
-    "decisions_of",
     "dry_run",
     "first_policy",
-    "get_decision",
     "get_item",
     "get_policy",
-    "page_decisions",
+    "get_ruling",
     "page_deliveries",
     "page_items",
     "page_matches",
     "page_policies",
+    "page_rulings",
     "remove_webhook",
     "replay_deliveries",
     "roll_back_policy",
+    "rulings_of",
     "waiting_deliveries",
     "waiting_urls",
 ]

@@ -1,4 +1,4 @@
-"""Examinations in, decisions out: many at once, by one view of the banks and one policy.
+"""Examinations in, rulings out: many at once, by one view of the banks and one policy.
 
 Items that come together share one lookup. What does not work is said in the verdict; nothing here ends in
 ``allow`` because of an error.
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, case, func, select
 
 from nightlamp.banks.live.view import View
 from nightlamp.intake.policies import InForce
-from nightlamp.intake.submission import Decision, Submission, new_id
+from nightlamp.intake.submission import Ruling, Submission, new_id
 from nightlamp.intake.tables import item, verdict
 from nightlamp.policy import Actor, Context, Facts, Rules, decide
 from nightlamp.screening import Screener
@@ -43,7 +43,7 @@ class Policies(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Subject:
     """One item to decide.
 
     Args:
@@ -60,7 +60,7 @@ class Case:
 
 
 class Decider:
-    """Decides cases.
+    """Decides subjects.
 
     Args:
         engine: for the actors' history, where the policy asks for it.
@@ -78,27 +78,27 @@ class Decider:
         self._signals = installed() if signals is None else signals
 
     def decide(
-        self, cases: Sequence[Case], now: datetime, also: Sequence[Sequence[Match]] = ()
-    ) -> list[Decision]:
-        """One decision a case, in the same order.
+        self, subjects: Sequence[Subject], now: datetime, also: Sequence[Sequence[Match]] = ()
+    ) -> list[Ruling]:
+        """One ruling a subject, in the same order.
 
         Args:
-            cases: what to decide.
-            now: the time of the decisions.
-            also: of each case, matches that are known besides those of the lookup.
+            subjects: what to decide.
+            now: the time of the rulings.
+            also: of each subject, matches that are known besides those of the lookup.
         """
         view, force = self._banks.current(), self._policies.current()
-        examinations = [c.examination for c in cases]
+        examinations = [c.examination for c in subjects]
         found = self._facts(view, force, examinations)
         if also:
             found = [
                 replace(facts, matches=_joined(facts.matches, more))
                 for facts, more in zip(found, also, strict=True)
             ]
-        histories = self._histories(force.rules, cases, now)
+        histories = self._histories(force.rules, subjects, now)
         return [
-            self._decision(c, replace(facts, actor=history[0]), history[1], force, view.generation, now)
-            for c, facts, history in zip(cases, found, histories, strict=True)
+            self._ruling(c, replace(facts, actor=history[0]), history[1], force, view.generation, now)
+            for c, facts, history in zip(subjects, found, histories, strict=True)
         ]
 
     def _facts(self, view: View, force: InForce, examinations: Sequence[Examination]) -> list[Facts]:
@@ -115,33 +115,33 @@ class Decider:
         return found
 
     def _histories(
-        self, rules: Rules, cases: Sequence[Case], now: datetime
+        self, rules: Rules, subjects: Sequence[Subject], now: datetime
     ) -> list[tuple[Actor, tuple[Unchecked, ...]]]:
         nothing: tuple[Actor, tuple[Unchecked, ...]] = (Actor(), ())
         if ("facts", "actor") not in rules.uses:
-            return [nothing] * len(cases)
-        actors = {c.submission.actor for c in cases} - {""}
+            return [nothing] * len(subjects)
+        actors = {c.submission.actor for c in subjects} - {""}
         try:
             with reading(self._engine) as connection:
                 known = {actor: history(connection, actor, now) for actor in actors}
         except Exception as error:  # noqa: BLE001 (an unknown past is "not checked", whatever the cause)
-            return [(Actor(), (Unchecked("actor", "unavailable", type(error).__name__),))] * len(cases)
-        return [(known.get(c.submission.actor, Actor()), ()) for c in cases]
+            return [(Actor(), (Unchecked("actor", "unavailable", type(error).__name__),))] * len(subjects)
+        return [(known.get(c.submission.actor, Actor()), ()) for c in subjects]
 
-    def _decision(
+    def _ruling(
         self,
-        case: Case,
+        subject: Subject,
         facts: Facts,
         unchecked: Iterable[Unchecked],
         force: InForce,
         generation: int,
         now: datetime,
-    ) -> Decision:
-        where = case.submission.where
+    ) -> Ruling:
+        where = subject.submission.where
         facts = replace(
             facts,
             unchecked=(*facts.unchecked, *force.unchecked, *unchecked),
-            context=Context(where.service, where.room, where.submitted_at, case.late),
+            context=Context(where.service, where.room, where.submitted_at, subject.late),
             jurisdiction=where.jurisdiction,
         )
         try:
@@ -149,8 +149,16 @@ class Decider:
         except Exception as error:  # noqa: BLE001 (a policy that fails has not allowed anything)
             failed = Unchecked("policy", "failed", type(error).__name__)
             given = Verdict("review", (str(failed),), tuple(facts.matches), (*facts.unchecked, failed))
-        return Decision(
-            new_id(), case.item, given, force.id, generation, case.late, len(given.matches), now, facts.actor
+        return Ruling(
+            new_id(),
+            subject.item,
+            given,
+            force.id,
+            generation,
+            subject.late,
+            len(given.matches),
+            now,
+            facts.actor,
         )
 
 

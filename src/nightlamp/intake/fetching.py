@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from nightlamp.errors import NightlampError, OutboundError
 from nightlamp.intake.content import Content
-from nightlamp.intake.deciding import Case
+from nightlamp.intake.deciding import Subject
 from nightlamp.intake.intake import Intake
 from nightlamp.intake.leases import take
 from nightlamp.intake.recording import Entry, retry_later
@@ -103,8 +103,8 @@ class UrlFetcher:
             where=Where.from_json(of.context),
             wait=of.wait,
         )
-        case = Case(row.id, submission, Examination("", 0, unchecked=unchecked))
-        entry = Entry(case, None, of.received_at, lease=row.lease, failed=content is None)
+        subject = Subject(row.id, submission, Examination("", 0, unchecked=unchecked))
+        entry = Entry(subject, None, of.received_at, lease=row.lease, failed=content is None)
         with suppress(NightlampError):  # the lease ends, and somebody tries again
             self._intake.proceed(entry).result()
 

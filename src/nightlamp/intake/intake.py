@@ -17,7 +17,7 @@ from typing import Self
 from sqlalchemy import Engine, select, tuple_
 
 from nightlamp.errors import IntakeError, NightlampError, StoreError
-from nightlamp.intake.deciding import Case, Decider, examined
+from nightlamp.intake.deciding import Decider, Subject, examined
 from nightlamp.intake.examiner import Examiner
 from nightlamp.intake.recording import Entry, Recorder, stored_outcome
 from nightlamp.intake.submission import Outcome, Submission, new_id
@@ -115,13 +115,13 @@ class Intake:
         except IntakeError:
             _close(submission)
             raise
-        return self.proceed(Entry(Case(new_id(), submission, Examination("", 0)), None, self._clock()))
+        return self.proceed(Entry(Subject(new_id(), submission, Examination("", 0)), None, self._clock()))
 
     def proceed(self, entry: Entry) -> Future[Outcome]:
         """Send an entry on its way: a new one, or a URL item whose content has come."""
         if self._follow is not None:
             entry.watch = self._follow()
-        submission = entry.case.submission
+        submission = entry.subject.submission
         with self._counting:
             full = self._under_way >= self._most
             if not full and not self._closed:
@@ -143,7 +143,7 @@ class Intake:
                     entry.request = submission.request(None)
                 self.recorder.record([entry])
             else:
-                self._arrived(entry, entry.case.examination)
+                self._arrived(entry, entry.subject.examination)
         except Exception as error:  # noqa: BLE001 (whoever waits must hear of it)
             _fail(entry, error)
         return entry.outcome
@@ -170,8 +170,8 @@ class Intake:
     def _done(self, entry: Entry) -> None:
         self._lap(entry, "commit")
         if self._seen is not None and entry.outcome.exception() is None:
-            self._seen(entry.case.submission.kind, entry.outcome.result())
-        _close(entry.case.submission)
+            self._seen(entry.subject.submission.kind, entry.outcome.result())
+        _close(entry.subject.submission)
         with self._counting:
             self._under_way -= 1
             self._counting.notify_all()
@@ -184,17 +184,17 @@ class Intake:
 
     def _arrived(self, entry: Entry, content: Examination) -> None:
         """The content's examination is there: add what was given besides, and wait for the lookup."""
-        if entry.case.submission.content is not None:
+        if entry.subject.submission.content is not None:
             self._lap(entry, "examine")
-        given = examined(entry.case.submission.given(self.tracking), self._signals)
+        given = examined(entry.subject.submission.given(self.tracking), self._signals)
         whole = replace(
             content,
             fingerprints=tuple(dict.fromkeys((*content.fingerprints, *given.fingerprints))),
             unchecked=tuple(dict.fromkeys((*content.unchecked, *given.unchecked))),
         )
-        entry.case = replace(entry.case, examination=whole)
-        if entry.case.submission.idempotency and not entry.lease:
-            entry.request = entry.case.submission.request(whole)
+        entry.subject = replace(entry.subject, examination=whole)
+        if entry.subject.submission.idempotency and not entry.lease:
+            entry.request = entry.subject.submission.request(whole)
         self._examined.put(entry)
 
     def _decide(self) -> None:
@@ -220,19 +220,19 @@ class Intake:
 
     def _decide_all(self, entries: Sequence[Entry]) -> None:
         fresh = self._not_answered_before(entries)
-        decisions = self.decider.decide([entry.case for entry in fresh], self._clock())
+        rulings = self.decider.decide([entry.subject for entry in fresh], self._clock())
         at_once: list[Entry] = []
-        for entry, decision in zip(fresh, decisions, strict=True):
-            entry.decision = decision
+        for entry, ruling in zip(fresh, rulings, strict=True):
+            entry.ruling = ruling
             self._lap(entry, "decide")
-            if decision.verdict.handling.hold is not None and entry.case.submission.content is not None:
+            if ruling.verdict.handling.hold is not None and entry.subject.submission.content is not None:
                 self._sealing.submit(self._seal, entry)
             else:
                 at_once.append(entry)
         self.recorder.record(at_once)
 
     def _seal(self, entry: Entry) -> None:
-        content = entry.case.submission.content
+        content = entry.subject.submission.content
         assert content is not None
         try:
             entry.sealed = self._vault.seal(content.reader())
@@ -244,7 +244,7 @@ class Intake:
     def _not_answered_before(self, entries: Sequence[Entry]) -> list[Entry]:
         """Answer known requests before anything is sealed; the transaction looks once more."""
         named = {
-            (entry.case.submission.key, entry.case.submission.idempotency): entry
+            (entry.subject.submission.key, entry.subject.submission.idempotency): entry
             for entry in entries
             if entry.request
         }

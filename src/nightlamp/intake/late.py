@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from nightlamp.errors import IntakeError
-from nightlamp.intake.deciding import Case, Decider
+from nightlamp.intake.deciding import Decider, Subject
 from nightlamp.intake.recording import Entry, Recorder
 from nightlamp.intake.records import StoredItem, get_item
 from nightlamp.intake.submission import Submission
@@ -52,22 +52,22 @@ class LateVerdicts:
 
     def _work(self, connection: Connection) -> int:
         hits = take(connection, self._clock(), AT_ONCE)
-        found = [(hit, case) for hit in hits if (case := _case(connection, hit)) is not None]
+        found = [(hit, subject) for hit in hits if (subject := _subject(connection, hit)) is not None]
         if not found:
             return 0
         now = self._clock()
-        cases = [case for _, (_, case) in found]
+        subjects = [subject for _, (_, subject) in found]
         also = [[match for _, match in hit.matches] for hit, _ in found]
-        decisions = self._decider.decide(cases, now, also)
+        rulings = self._decider.decide(subjects, now, also)
         entries = [
-            Entry(case, decision, stored.received_at)
-            for (_, (stored, case)), decision in zip(found, decisions, strict=True)
+            Entry(subject, ruling, stored.received_at)
+            for (_, (stored, subject)), ruling in zip(found, rulings, strict=True)
         ]
         self._recorder.write(connection, entries)
         return len(entries)
 
 
-def _case(connection: Connection, hit: Late) -> tuple[StoredItem, Case] | None:
+def _subject(connection: Connection, hit: Late) -> tuple[StoredItem, Subject] | None:
     """The item as it was, with its fingerprints; None if it is no longer kept."""
     try:
         stored = get_item(connection, hit.item)
@@ -90,4 +90,4 @@ def _case(connection: Connection, hit: Late) -> tuple[StoredItem, Case] | None:
         where=stored.where,
         wait=stored.wait,
     )
-    return stored, Case(stored.id, submission, examination, late=True)
+    return stored, Subject(stored.id, submission, examination, late=True)

@@ -19,9 +19,9 @@ from sqlalchemy.exc import IntegrityError
 
 from nightlamp import audit
 from nightlamp.errors import IntakeError, StoreError, UnavailableError, UndecidedError
-from nightlamp.intake.deciding import Case
-from nightlamp.intake.records import get_decision, pack_decision, pack_matches
-from nightlamp.intake.submission import Decision, Outcome, new_id
+from nightlamp.intake.deciding import Subject
+from nightlamp.intake.records import get_ruling, pack_matches, pack_ruling
+from nightlamp.intake.submission import Outcome, Ruling, new_id
 from nightlamp.intake.tables import fetch, idempotency, item, match, outbox, verdict, webhook
 from nightlamp.lookback import Past, remember_all
 from nightlamp.store import Writer
@@ -41,8 +41,8 @@ class Entry:
     """One item to be written.
 
     Args:
-        case: what was decided upon; with a URL item that is pending, an empty examination.
-        decision: None for a URL item that is pending.
+        subject: what was decided upon; with a URL item that is pending, an empty examination.
+        ruling: None for a URL item that is pending.
         received_at: when it came in.
         outcome: resolved once it is durable.
         request: hash of the request, for idempotency.
@@ -53,8 +53,8 @@ class Entry:
         watch: told the seconds that it spent in each stage.
     """
 
-    case: Case
-    decision: Decision | None
+    subject: Subject
+    ruling: Ruling | None
     received_at: datetime
     outcome: Future[Outcome] = field(default_factory=Future)
     request: bytes = b""
@@ -73,23 +73,23 @@ class Entry:
     @property
     def name(self) -> tuple[str, str]:
         """Whose request it is, and what the submitter calls it."""
-        return self.case.submission.key, self.case.submission.idempotency
+        return self.subject.submission.key, self.subject.submission.idempotency
 
     @property
     def known(self) -> bool:
         """The item is in the database already."""
-        return bool(self.lease) or self.case.late
+        return bool(self.lease) or self.subject.late
 
     @property
     def state(self) -> str:
         """The item's, after this."""
-        return "pending" if self.decision is None else "failed" if self.failed else "done"
+        return "pending" if self.ruling is None else "failed" if self.failed else "done"
 
     @property
     def answer(self) -> Outcome:
         """What the submitter gets."""
-        submission = self.case.submission
-        return Outcome(self.case.item, self.state, self.decision, submission.wait)  # type: ignore[arg-type]
+        submission = self.subject.submission
+        return Outcome(self.subject.item, self.state, self.ruling, submission.wait)  # type: ignore[arg-type]
 
 
 class LostLeaseError(StoreError):
@@ -147,29 +147,29 @@ class Recorder:
         # First what another node may be writing too: waiting for it must not hold up the audit log.
         _write_names(connection, fresh)
         objects = {
-            entry.case.item: self._keep(connection, entry, entry.sealed) for entry in fresh if entry.sealed
+            entry.subject.item: self._keep(connection, entry, entry.sealed) for entry in fresh if entry.sealed
         }
         _write_items(connection, fresh, objects)
-        _write_verdicts(connection, [entry for entry in fresh if entry.decision is not None])
+        _write_verdicts(connection, [entry for entry in fresh if entry.ruling is not None])
         _write_outbox(connection, fresh)
         if self._kept_for:
             remember_all(
-                connection, [self._past(e, e.decision) for e in fresh if e.decision and not e.case.late]
+                connection, [self._past(e, e.ruling) for e in fresh if e.ruling and not e.subject.late]
             )
-        audit.append_all(connection, [_draft(entry, objects.get(entry.case.item)) for entry in fresh])
+        audit.append_all(connection, [_draft(entry, objects.get(entry.subject.item)) for entry in fresh])
         return [answers.get(at, entry.answer) for at, entry in enumerate(entries)]
 
-    def _past(self, entry: Entry, decision: Decision) -> Past:
-        prints, until = entry.case.examination.fingerprints, entry.received_at + self._kept_for
-        return Past(entry.case.item, prints, until, decision.generation)
+    def _past(self, entry: Entry, ruling: Ruling) -> Past:
+        prints, until = entry.subject.examination.fingerprints, entry.received_at + self._kept_for
+        return Past(entry.subject.item, prints, until, ruling.generation)
 
     def _keep(self, connection: Connection, entry: Entry, sealed: Sealed) -> str:
-        assert entry.decision is not None
-        hold = entry.decision.verdict.handling.hold
-        end = hold.until(entry.decision.decided_at) if hold else None
-        expires = end or FOREVER.replace(tzinfo=entry.decision.decided_at.tzinfo)
-        where = entry.case.submission.where.jurisdiction or "policy"
-        request = HoldRequest(f"verdict {entry.decision.verdict.action}", where[:20], expires)
+        assert entry.ruling is not None
+        hold = entry.ruling.verdict.handling.hold
+        end = hold.until(entry.ruling.decided_at) if hold else None
+        expires = end or FOREVER.replace(tzinfo=entry.ruling.decided_at.tzinfo)
+        where = entry.subject.submission.where.jurisdiction or "policy"
+        request = HoldRequest(f"verdict {entry.ruling.verdict.action}", where[:20], expires)
         return self._vault.keep(connection, sealed, request, actor="system")
 
 
@@ -201,8 +201,8 @@ def _answered_before(connection: Connection, entries: Sequence[Entry]) -> dict[i
 
 def stored_outcome(connection: Connection, row: Any) -> Outcome:
     """The answer that a request got, from its row of ``idempotency``."""
-    decision = get_decision(connection, row.verdict) if row.verdict else None
-    return Outcome(row.item, "done" if decision else "pending", decision, row.wait, replayed=True)
+    ruling = get_ruling(connection, row.verdict) if row.verdict else None
+    return Outcome(row.item, "done" if ruling else "pending", ruling, row.wait, replayed=True)
 
 
 def _conflict() -> IntakeError:
@@ -217,23 +217,23 @@ def _conflict() -> IntakeError:
 def _write_items(connection: Connection, entries: Sequence[Entry], objects: dict[str, str]) -> None:
     new = [entry for entry in entries if not entry.known]
     if new:
-        connection.execute(_ITEM, [_item(entry, objects.get(entry.case.item)) for entry in new])
-    waiting = [entry for entry in new if entry.decision is None]
+        connection.execute(_ITEM, [_item(entry, objects.get(entry.subject.item)) for entry in new])
+    waiting = [entry for entry in new if entry.ruling is None]
     if waiting:
         rows = [
-            {"id": e.case.item, "url": e.case.submission.url, "attempts": 0, "due": e.received_at}
+            {"id": e.subject.item, "url": e.subject.submission.url, "attempts": 0, "due": e.received_at}
             for e in waiting
         ]
         connection.execute(insert(fetch), rows)
     for entry in entries:
         if entry.known:
-            _update_item(connection, entry, objects.get(entry.case.item))
+            _update_item(connection, entry, objects.get(entry.subject.item))
 
 
 def _item(entry: Entry, object_id: str | None) -> dict[str, Any]:
-    submission = entry.case.submission
+    submission = entry.subject.submission
     return {
-        "id": entry.case.item,
+        "id": entry.subject.item,
         "key": submission.key,
         "kind": submission.kind,
         "platform_id": submission.platform_id,
@@ -248,8 +248,8 @@ def _item(entry: Entry, object_id: str | None) -> dict[str, Any]:
 
 def _found(entry: Entry, object_id: str | None) -> dict[str, Any]:
     """What the verdict and the examination say of the item's row."""
-    e, decision = entry.case.examination, entry.decision
-    kept = decision is not None and decision.verdict.action != "allow"
+    e, ruling = entry.subject.examination, entry.ruling
+    kept = ruling is not None and ruling.verdict.action != "allow"
     return {
         "state": entry.state,
         "media_type": e.media_type[:100],
@@ -259,31 +259,31 @@ def _found(entry: Entry, object_id: str | None) -> dict[str, Any]:
         "frames": e.frames,
         "unchecked": [[u.what, u.why, u.detail] for u in e.unchecked],
         "object": object_id,
-        "verdict": decision.id if decision else None,
-        "action": decision.verdict.action if decision else None,
-        "url": entry.case.submission.url if kept and entry.case.submission.url else None,
+        "verdict": ruling.id if ruling else None,
+        "action": ruling.verdict.action if ruling else None,
+        "url": entry.subject.submission.url if kept and entry.subject.submission.url else None,
     }
 
 
 def _update_item(connection: Connection, entry: Entry, object_id: str | None) -> None:
     """Finish a URL item, or give an old one its late verdict."""
-    mine = item.c.id == entry.case.item
+    mine = item.c.id == entry.subject.item
     if entry.lease:
-        held = (fetch.c.id == entry.case.item) & (fetch.c.lease == entry.lease)
+        held = (fetch.c.id == entry.subject.item) & (fetch.c.lease == entry.lease)
         if connection.execute(delete(fetch).where(held)).rowcount != 1:
             raise LostLeaseError("another node has taken this item over", where="fetch")
         connection.execute(update(item).where(mine).values(_found(entry, object_id)))
     else:
-        assert entry.decision is not None
-        values = {"verdict": entry.decision.id, "action": entry.decision.verdict.action}
+        assert entry.ruling is not None
+        values = {"verdict": entry.ruling.id, "action": entry.ruling.verdict.action}
         connection.execute(update(item).where(mine).values(values))
 
 
 def _write_verdicts(connection: Connection, entries: Sequence[Entry]) -> None:
-    decisions = [entry.decision for entry in entries if entry.decision is not None]
-    if decisions:
-        connection.execute(_VERDICT, [pack_decision(decision) for decision in decisions])
-        rows = [row for decision in decisions for row in pack_matches(decision, KEPT_MATCHES)]
+    rulings = [entry.ruling for entry in entries if entry.ruling is not None]
+    if rulings:
+        connection.execute(_VERDICT, [pack_ruling(ruling) for ruling in rulings])
+        rows = [row for ruling in rulings for row in pack_matches(ruling, KEPT_MATCHES)]
         if rows:
             connection.execute(insert(match), rows)
 
@@ -291,12 +291,12 @@ def _write_verdicts(connection: Connection, entries: Sequence[Entry]) -> None:
 def _write_names(connection: Connection, entries: Sequence[Entry]) -> None:
     rows = [
         {
-            "key": entry.case.submission.key,
-            "name": entry.case.submission.idempotency,
+            "key": entry.subject.submission.key,
+            "name": entry.subject.submission.idempotency,
             "request": entry.request,
-            "item": entry.case.item,
-            "verdict": entry.decision.id if entry.decision else None,
-            "wait": entry.case.submission.wait,
+            "item": entry.subject.item,
+            "verdict": entry.ruling.id if entry.ruling else None,
+            "wait": entry.subject.submission.wait,
             "at": entry.received_at,
         }
         for entry in entries
@@ -307,7 +307,7 @@ def _write_names(connection: Connection, entries: Sequence[Entry]) -> None:
 
 
 def _write_outbox(connection: Connection, entries: Sequence[Entry]) -> None:
-    told = [entry for entry in entries if entry.decision is not None]
+    told = [entry for entry in entries if entry.ruling is not None]
     if not told:
         return
     endpoints = connection.execute(_ENDPOINTS).all()
@@ -315,22 +315,22 @@ def _write_outbox(connection: Connection, entries: Sequence[Entry]) -> None:
         return
     rows = []
     for entry in told:
-        answered = entry.case.submission.wait and not entry.known
+        answered = entry.subject.submission.wait and not entry.known
         payload = _payload(entry)
         rows += [
             {
                 "id": new_id(),
                 "webhook": endpoint.id,
-                "item": entry.case.item,
+                "item": entry.subject.item,
                 "payload": payload,
                 "state": "pending",
                 "attempts": 0,
                 "last": "",
-                "created_at": entry.decision.decided_at,
-                "due": entry.decision.decided_at,
+                "created_at": entry.ruling.decided_at,
+                "due": entry.ruling.decided_at,
             }
             for endpoint in endpoints
-            if entry.decision is not None and (endpoint.every or not answered)
+            if entry.ruling is not None and (endpoint.every or not answered)
         ]
     if rows:
         connection.execute(insert(outbox), rows)
@@ -338,40 +338,40 @@ def _write_outbox(connection: Connection, entries: Sequence[Entry]) -> None:
 
 def _payload(entry: Entry) -> str:
     """What a webhook tells: no more than a key that may only submit would see."""
-    decision = entry.decision
-    assert decision is not None
+    ruling = entry.ruling
+    assert ruling is not None
     told = {
         "type": "verdict",
-        "id": entry.case.item,
-        "platform_id": entry.case.submission.platform_id,
+        "id": entry.subject.item,
+        "platform_id": entry.subject.submission.platform_id,
         "state": entry.state,
-        "action": decision.verdict.action,
-        "late": decision.late,
-        "decided_at": decision.decided_at.isoformat(),
+        "action": ruling.verdict.action,
+        "late": ruling.late,
+        "decided_at": ruling.decided_at.isoformat(),
     }
     return json.dumps(told, separators=(",", ":"))
 
 
 def _draft(entry: Entry, object_id: str | None) -> audit.Draft:
-    submission, decision = entry.case.submission, entry.decision
+    submission, ruling = entry.subject.submission, entry.ruling
     facts: dict[str, audit.Detail] = {"kind": submission.kind, "state": entry.state}
     action = "item.received"
-    if decision is not None:
-        action = "item.late" if decision.late else "item.decided"
+    if ruling is not None:
+        action = "item.late" if ruling.late else "item.decided"
         facts |= {
-            "action": decision.verdict.action,
-            "rule": decision.verdict.rule,
-            "policy": decision.policy,
-            "generation": decision.generation,
-            "matches": decision.matches,
-            "unchecked": len(decision.verdict.unchecked),
-            "verdict": decision.id,
+            "action": ruling.verdict.action,
+            "rule": ruling.verdict.rule,
+            "policy": ruling.policy,
+            "generation": ruling.generation,
+            "matches": ruling.matches,
+            "unchecked": len(ruling.verdict.unchecked),
+            "verdict": ruling.id,
         }
     if object_id:
         facts["object"] = object_id
     actor = f"key:{submission.key}" if not entry.known else "system"
-    at = decision.decided_at if decision else entry.received_at
-    return audit.Draft(actor, action, f"item:{entry.case.item}", facts, at)
+    at = ruling.decided_at if ruling else entry.received_at
+    return audit.Draft(actor, action, f"item:{entry.subject.item}", facts, at)
 
 
 def retry_later(connection: Connection, item_id: str, lease: str, now: datetime, seconds: float) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from nightlamp.errors import IntakeError
-from nightlamp.intake.submission import Decision, State, Where
+from nightlamp.intake.submission import Ruling, State, Where
 from nightlamp.intake.tables import item, match, verdict
 from nightlamp.policy import Actor, Context, Facts, Item
 from nightlamp.values import Action, Bank, Fingerprint, Handling, Hold, Match, Unchecked, Verdict
@@ -87,7 +87,7 @@ def page_items(
     return [_item(row) for row in connection.execute(query)]
 
 
-def get_decision(connection: Connection, verdict_id: str) -> Decision:
+def get_ruling(connection: Connection, verdict_id: str) -> Ruling:
     """One verdict with its stored matches.
 
     Raises:
@@ -96,10 +96,10 @@ def get_decision(connection: Connection, verdict_id: str) -> Decision:
     row = connection.execute(select(verdict).where(verdict.c.id == verdict_id)).one_or_none()
     if row is None:
         raise IntakeError("not found", "there is no such verdict", where="verdict")
-    return _decision(row, matches_of(connection, [verdict_id])[verdict_id])
+    return _ruling(row, matches_of(connection, [verdict_id])[verdict_id])
 
 
-def decisions_of(connection: Connection, item_id: str) -> list[Decision]:
+def rulings_of(connection: Connection, item_id: str) -> list[Ruling]:
     """All verdicts on an item, the newest first."""
     rows = connection.execute(
         select(verdict)
@@ -107,7 +107,7 @@ def decisions_of(connection: Connection, item_id: str) -> list[Decision]:
         .order_by(verdict.c.decided_at.desc(), verdict.c.id.desc())
     ).all()
     found = matches_of(connection, [row.id for row in rows])
-    return [_decision(row, found[row.id]) for row in rows]
+    return [_ruling(row, found[row.id]) for row in rows]
 
 
 def matches_of(connection: Connection, verdicts: Sequence[str]) -> dict[str, list[Match]]:
@@ -142,9 +142,9 @@ def page_matches(
     return found
 
 
-def page_decisions(
+def page_rulings(
     connection: Connection, *, before: str | None = None, limit: int = 50, action: str | None = None
-) -> list[Decision]:
+) -> list[Ruling]:
     """Verdicts on all items, the newest first."""
     query = select(verdict).order_by(verdict.c.id.desc()).limit(limit)
     if before is not None:
@@ -153,7 +153,7 @@ def page_decisions(
         query = query.where(verdict.c.action == action)
     rows = connection.execute(query).all()
     found = matches_of(connection, [row.id for row in rows])
-    return [_decision(row, found[row.id]) for row in rows]
+    return [_ruling(row, found[row.id]) for row in rows]
 
 
 def stored_facts(connection: Connection, limit: int) -> Iterator[tuple[str, Facts]]:
@@ -199,29 +199,29 @@ _OF_ITEM = (
 )
 
 
-def pack_decision(decision: Decision) -> dict[str, Any]:
+def pack_ruling(ruling: Ruling) -> dict[str, Any]:
     """A verdict's row."""
-    given = decision.verdict
+    given = ruling.verdict
     return {
-        "id": decision.id,
-        "item": decision.item,
+        "id": ruling.id,
+        "item": ruling.item,
         "action": given.action,
         "rule": given.rule,
-        "policy": decision.policy,
-        "generation": decision.generation,
-        "late": decision.late,
+        "policy": ruling.policy,
+        "generation": ruling.generation,
+        "late": ruling.late,
         "benign": given.benign,
         "reasons": list(given.reasons),
         "unchecked": [[u.what, u.why, u.detail] for u in given.unchecked],
         "handling": _handling(given.handling),
         "history": [
-            decision.history.items,
-            decision.history.matches,
-            decision.history.reviews,
-            decision.history.blocks,
+            ruling.history.items,
+            ruling.history.matches,
+            ruling.history.reviews,
+            ruling.history.blocks,
         ],
-        "matches": decision.matches,
-        "decided_at": decision.decided_at,
+        "matches": ruling.matches,
+        "decided_at": ruling.decided_at,
     }
 
 
@@ -235,11 +235,11 @@ def _handling(handling: Handling) -> dict[str, Any]:
     }
 
 
-def pack_matches(decision: Decision, most: int) -> Iterator[dict[str, Any]]:
+def pack_matches(ruling: Ruling, most: int) -> Iterator[dict[str, Any]]:
     """The rows of a verdict's closest matches."""
-    for each in decision.verdict.matches[:most]:
+    for each in ruling.verdict.matches[:most]:
         yield {
-            "verdict": decision.id,
+            "verdict": ruling.id,
             "bank": each.bank.name,
             "source": each.bank.source,
             "trust": each.bank.trust,
@@ -262,7 +262,7 @@ def _item(row: Row[Any]) -> StoredItem:
     return StoredItem(where=where, unchecked=unchecked, **values)
 
 
-def _decision(row: Row[Any], matches: Sequence[Match]) -> Decision:
+def _ruling(row: Row[Any], matches: Sequence[Match]) -> Ruling:
     handling = dict(row.handling)
     hold = handling.pop("hold", None)
     given = Verdict(
@@ -274,7 +274,7 @@ def _decision(row: Row[Any], matches: Sequence[Match]) -> Decision:
         row.rule,
         Handling(hold=Hold(**hold) if hold else None, **handling),
     )
-    return Decision(
+    return Ruling(
         row.id,
         row.item,
         given,

@@ -117,7 +117,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Ruling:
     """A verdict, and what it stands on.
 
     Args:
@@ -148,21 +148,21 @@ class Outcome:
     Args:
         item: its id.
         state: ``pending`` as long as there is no verdict.
-        decision: None as long as there is none.
+        ruling: None as long as there is none.
         replayed: this request was answered before, and this is that answer.
         wait: as it was asked.
     """
 
     item: str
     state: State
-    decision: Decision | None
+    ruling: Ruling | None
     wait: bool
     replayed: bool = False
 
     @property
     def action(self) -> Action | None:
         """What to do."""
-        return self.decision.verdict.action if self.decision else None
+        return self.ruling.verdict.action if self.ruling else None
 
 
 def new_id() -> str:

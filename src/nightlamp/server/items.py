@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
 from nightlamp.access import Principal
-from nightlamp.intake import decisions_of, get_item, page_decisions, page_items, page_matches
+from nightlamp.intake import get_item, page_items, page_matches, page_rulings, rulings_of
 from nightlamp.server import listings, shapes, telling
 from nightlamp.server.asking import Asked, Identity, Limit, Line, Number, need, page, sees_all
 from nightlamp.store import reading
@@ -59,9 +59,9 @@ def read_verdicts(node: Asked, principal: Reader, item_id: Identity) -> JSONResp
     """All verdicts on an item, the newest first, with their matches."""
     with reading(node.engine) as connection:
         get_item(connection, item_id)
-        found = decisions_of(connection, item_id)
+        found = rulings_of(connection, item_id)
     review = principal.may("review")
-    return JSONResponse({"verdicts": [telling.verdict(decision, review) for decision in found]})
+    return JSONResponse({"verdicts": [telling.verdict(ruling, review) for ruling in found]})
 
 
 @router.get("/v1/verdicts", tags=["verdicts"], responses=listings.of(listings.VerdictPage))
@@ -74,9 +74,9 @@ def list_verdicts(
 ) -> JSONResponse:
     """Verdicts on all items, the newest first."""
     with reading(node.engine) as connection:
-        found = page_decisions(connection, before=cursor, limit=limit, action=action)
+        found = page_rulings(connection, before=cursor, limit=limit, action=action)
     review = principal.may("review")
-    rows = [telling.verdict(decision, review) for decision in found]
+    rows = [telling.verdict(ruling, review) for ruling in found]
     return page("verdicts", rows, limit, lambda: found[-1].id)
 
 

@@ -219,7 +219,7 @@ def value_of(signal: str, text: str, at: int) -> bytes:
 
 
 def _answered(outcome: Outcome) -> bool:
-    return outcome.decision is not None and outcome.wait
+    return outcome.ruling is not None and outcome.wait
 
 
 def _told(outcome: Outcome, principal: Principal) -> dict[str, Any]:

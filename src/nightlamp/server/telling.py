@@ -10,14 +10,14 @@ from typing import Any
 from nightlamp.access import Key
 from nightlamp.audit import Link
 from nightlamp.banks.live import StoredBank
-from nightlamp.intake import Decision, Delivery, Outcome, StoredItem, StoredPolicy, Webhook
+from nightlamp.intake import Delivery, Outcome, Ruling, StoredItem, StoredPolicy, Webhook
 from nightlamp.values import Match
 
 
 def short(outcome: Outcome) -> dict[str, Any]:
     """The constant shape."""
-    answered = outcome.wait or outcome.decision is None
-    done = outcome.decision is not None and answered
+    answered = outcome.wait or outcome.ruling is None
+    done = outcome.ruling is not None and answered
     return {
         "id": outcome.item,
         "state": outcome.state if done else "pending",
@@ -27,32 +27,32 @@ def short(outcome: Outcome) -> dict[str, Any]:
 
 def full(outcome: Outcome, review: bool) -> dict[str, Any]:
     """An outcome for those who may read."""
-    told = verdict(outcome.decision, review) if outcome.decision is not None else None
+    told = verdict(outcome.ruling, review) if outcome.ruling is not None else None
     state = {"id": outcome.item, "state": outcome.state, "action": outcome.action}
     return {**state, "verdict": told, "replayed": outcome.replayed}
 
 
-def verdict(decision: Decision, review: bool) -> dict[str, Any]:
+def verdict(ruling: Ruling, review: bool) -> dict[str, Any]:
     """A verdict for those who may read; ``review``: with the entries' ids."""
-    given = decision.verdict
+    given = ruling.verdict
     handling = given.handling
     return {
-        "id": decision.id,
-        "item": decision.item,
+        "id": ruling.id,
+        "item": ruling.item,
         "action": given.action,
         "rule": given.rule,
         "reasons": list(given.reasons),
         "unchecked": [{"what": u.what, "why": u.why, "detail": u.detail} for u in given.unchecked],
         "known": given.benign,
-        "policy": decision.policy,
-        "generation": decision.generation,
-        "late": decision.late,
+        "policy": ruling.policy,
+        "generation": ruling.generation,
+        "late": ruling.late,
         "hold": str(handling.hold) if handling.hold is not None else None,
         "priority": handling.priority,
         "queue": handling.queue,
         "two_person": handling.two_person,
-        "decided_at": decision.decided_at.isoformat(),
-        "match_count": decision.matches,
+        "decided_at": ruling.decided_at.isoformat(),
+        "match_count": ruling.matches,
         "matches": [match(each, review) for each in given.matches[:200]],
     }
 
