@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from nightlamp.settings import VaultSettings
+from nightlamp.settings.sections import VaultSettings
 from nightlamp.vault import DiskPlace, Identity, Recipients, Vault
 
 

@@ -142,7 +142,7 @@ def test_a_versioned_bucket_keeps_nothing_of_what_is_deleted(s3_place):
 
 
 def test_a_store_that_is_away_is_an_error_without_secrets(s3_place):
-    from nightlamp.settings import VaultSettings
+    from nightlamp.settings.sections import VaultSettings
     from nightlamp.vault.s3 import S3Place
 
     settings = VaultSettings(

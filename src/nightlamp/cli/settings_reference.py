@@ -11,7 +11,8 @@ import click
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from nightlamp.settings import PREFIX, Section, Settings
+from nightlamp.settings import PREFIX, Settings
+from nightlamp.settings.section import Section
 
 _HEAD = """\
 # Configuration

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from nightlamp import __version__
 from nightlamp.errors import ConfigError
-from nightlamp.settings import TracingSettings
+from nightlamp.settings.sections import TracingSettings
 
 if TYPE_CHECKING:  # only imported where traces are made
     from opentelemetry.sdk.trace.export import SpanExporter

@@ -16,7 +16,7 @@ from nightlamp.errors import ConfigError, VaultError
 from nightlamp.vault.place import Fill, Sink, is_name, new_name
 
 if TYPE_CHECKING:
-    from nightlamp.settings import VaultSettings
+    from nightlamp.settings.sections import VaultSettings
 
 _IN_MEMORY = 8 << 20  # sealed bytes that wait for upload in memory; more go to an unlinked temporary file
 _NOT_THERE = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}

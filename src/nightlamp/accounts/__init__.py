@@ -1,0 +1,1 @@
+"""People who sign in: accounts, passkeys and one-time codes, sessions, roles."""

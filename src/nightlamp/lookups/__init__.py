@@ -1,0 +1,1 @@
+"""Services that are asked about an item, where hashes never leave the provider."""

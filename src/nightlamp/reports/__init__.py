@@ -1,0 +1,1 @@
+"""Reports to authorities that arrive exactly once, and evidence that holds."""
