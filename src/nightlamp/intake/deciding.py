@@ -16,12 +16,12 @@ from sqlalchemy import Connection, Engine, case, func, select
 
 from nightlamp.banks.live.view import View
 from nightlamp.intake.policies import InForce
-from nightlamp.intake.submission import Ruling, Submission, new_id
+from nightlamp.intake.submission import Ruling, Submission
 from nightlamp.intake.tables import item, verdict
 from nightlamp.policy import Actor, Context, Facts, Rules, decide
 from nightlamp.screening import Screener
 from nightlamp.signals import Signal, installed
-from nightlamp.store import reading
+from nightlamp.store import new_id, reading
 from nightlamp.values import Examination, Fingerprint, Match, Unchecked, Verdict
 
 HISTORY = timedelta(days=30)

@@ -20,10 +20,10 @@ from nightlamp.errors import IntakeError, NightlampError, StoreError
 from nightlamp.intake.deciding import Decider, Subject, examined
 from nightlamp.intake.examiner import Examiner
 from nightlamp.intake.recording import Entry, Recorder, stored_outcome
-from nightlamp.intake.submission import Outcome, Submission, new_id
+from nightlamp.intake.submission import Outcome, Submission
 from nightlamp.intake.tables import idempotency
 from nightlamp.signals import Signal, installed
-from nightlamp.store import Clock, Writer, reading, utc_now
+from nightlamp.store import Clock, Writer, new_id, reading, utc_now
 from nightlamp.urls import TRACKING, canonical
 from nightlamp.values import Examination
 from nightlamp.vault import Vault

@@ -12,8 +12,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, or_, select, true, update
 
-from nightlamp.intake.submission import new_id
-
 FARTHEST = timedelta(days=2)  # longer than any wait between two attempts
 
 

@@ -21,10 +21,10 @@ from nightlamp import audit
 from nightlamp.errors import IntakeError, StoreError, UnavailableError, UndecidedError
 from nightlamp.intake.deciding import Subject
 from nightlamp.intake.records import get_ruling, pack_matches, pack_ruling
-from nightlamp.intake.submission import Outcome, Ruling, new_id
+from nightlamp.intake.submission import Outcome, Ruling
 from nightlamp.intake.tables import fetch, idempotency, item, match, outbox, verdict, webhook
 from nightlamp.lookback import Past, remember_all
-from nightlamp.store import Writer
+from nightlamp.store import Writer, new_id
 from nightlamp.vault import HoldRequest, Sealed, Vault
 
 FOREVER = datetime.max.replace(microsecond=0)

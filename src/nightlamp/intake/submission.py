@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -163,10 +161,3 @@ class Outcome:
     def action(self) -> Action | None:
         """What to do."""
         return self.ruling.verdict.action if self.ruling else None
-
-
-def new_id() -> str:
-    """A UUIDv7: it sorts by the time at which it was made, to the millisecond."""
-    text = (time.time_ns() // 1_000_000).to_bytes(6, "big").hex() + os.urandom(10).hex()
-    variant = "89ab"[int(text[16], 16) & 3]
-    return f"{text[:8]}-{text[8:12]}-7{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"

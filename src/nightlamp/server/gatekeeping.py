@@ -14,10 +14,10 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 
 from nightlamp.access import Refused, Secret
-from nightlamp.intake.submission import new_id
 from nightlamp.server.logs import failure, logger
 from nightlamp.server.node import Node
 from nightlamp.server.problems import Problem, problem_of, told_to
+from nightlamp.store import new_id
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

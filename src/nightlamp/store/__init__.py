@@ -11,6 +11,7 @@ Tables are declared in each part's ``tables.py`` on ``metadata``; migrations are
 
 from nightlamp.store.clock import Clock, utc_now
 from nightlamp.store.engine import connect, reading
+from nightlamp.store.ids import new_id
 from nightlamp.store.migrate import Schema, schema, upgrade
 from nightlamp.store.tables import UtcDateTime, metadata
 from nightlamp.store.writer import Writer
@@ -22,6 +23,7 @@ __all__ = [
     "Writer",
     "connect",
     "metadata",
+    "new_id",
     "reading",
     "schema",
     "upgrade",
