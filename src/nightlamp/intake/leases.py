@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, or_, select, true, update
 
+from nightlamp.store import new_id
+
 FARTHEST = timedelta(days=2)  # longer than any wait between two attempts
 
 
