@@ -60,6 +60,7 @@ ArchiveCode = Literal[
 
 OutboundCode = Literal[
     "invalid url",  # no http or https URL
+    "bad request",  # what was to be sent is not HTTP
     "refused",  # the scheme, port, address or redirect is one that our rules forbid; nothing was sent there
     "unreachable",  # no such name, or nobody accepts or keeps a connection
     "tls",  # the certificate or the handshake is bad

@@ -40,15 +40,19 @@ class Answer:
 
     def body(self, most: int) -> bytes:
         """The body, unpacked, of at most ``most`` bytes; raises ``OutboundError``."""
+        return b"".join(self.pieces(most))
+
+    def pieces(self, most: int) -> Iterator[bytes]:
+        """The body in pieces, unpacked, of at most ``most`` bytes together; raises ``OutboundError``."""
         length = self.header(b"content-length") or "0"  # h11 has seen that it is one number
         if len(length) > 18 or int(length) > most:
             raise OutboundError("too large", f"more than {most} bytes")
         encoding = (self.header(b"content-encoding") or "identity").strip().lower()
         chunks = _at_most(self._chunks(), most)
         if encoding == "identity":
-            return b"".join(chunks)
+            return chunks
         if encoding in ("gzip", "x-gzip", "deflate"):
-            return b"".join(_unpacked(chunks, encoding == "deflate", most))
+            return _unpacked(chunks, encoding == "deflate", most)
         raise OutboundError("bad answer", "a content encoding that was not asked for")
 
     def _send(self, event: h11.Event) -> None:

@@ -1,4 +1,4 @@
-"""Fetching a URL item, and posting a webhook."""
+"""Fetching a URL item, posting a webhook, and talking to a service that the operator has chosen."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from nightlamp.errors import OutboundError
@@ -43,6 +45,28 @@ class Posted:
 
     status: int
     retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a service answered; any status is an answer.
+
+    Args:
+        status: of the answer.
+        body: the bytes, unpacked.
+        date: the service's own clock, if it tells.
+        retry_after: seconds after which it wants to be asked again, if it says.
+        etag, modified: the headers ETag and Last-Modified, as they came; ``""`` if they did not.
+        location: where a redirect that was not followed leads; ``""`` if nowhere.
+    """
+
+    status: int
+    body: bytes = field(repr=False)
+    date: datetime | None = None
+    retry_after: float | None = None
+    etag: str = ""
+    modified: str = ""
+    location: str = field(default="", repr=False)
 
 
 def default_tls() -> ssl.SSLContext:
@@ -105,9 +129,69 @@ class Fetcher:
             OutboundError: there was no answer; any status is an answer.
         """
         with self._asked("POST", _parsed(url), headers, body, Deadline(self.rules.seconds)) as answer:
-            wait = answer.header(b"retry-after") or ""
-            seconds = min(float(wait[:9]), _MAX_WAIT) if wait.isascii() and wait.isdigit() else None
-            return Posted(answer.status, seconds)
+            return Posted(answer.status, _retry_after(answer))
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        most: int | None = None,
+        follow: bool = False,
+    ) -> Answered:
+        """One request with headers of one's own, and its whole answer.
+
+        Args:
+            method: GET, HEAD, POST, PUT or DELETE.
+            url: of the service.
+            headers: e.g. credentials; a redirect to another origin does not get them.
+            body: what is sent.
+            most: bytes of the answer, if fewer than the rules allow.
+            follow: redirects, as ``fetch`` does; otherwise a redirect is an answer like any other.
+
+        Raises:
+            OutboundError: there was no answer; any status is an answer.
+        """
+        with self.asking(method, url, headers=headers, body=body, follow=follow) as answer:
+            # A 304 may name the length of a body that it does not have.
+            bodiless = method == "HEAD" or answer.status == 304
+            taken = b"" if bodiless else answer.body(self._most(most))
+            return _answered(answer, taken)
+
+    @contextmanager
+    def asking(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        follow: bool = False,
+    ) -> Iterator[Answer]:
+        """As ``ask``, with an answer whose body is read in pieces (``Answer.pieces``) within the block.
+
+        Raises:
+            OutboundError: there was no answer, or, while its body is read, no more of it.
+        """
+        deadline = Deadline(self.rules.seconds)
+        at = _parsed(url)
+        given = dict(headers or {})
+        for _ in range(self.rules.max_redirects + 1):
+            with self._asked(method, at, given, body, deadline) as answer:
+                if not (follow and answer.status in _REDIRECTS):
+                    yield answer
+                    return
+                location = answer.header(b"location")
+            target = self._redirected(at, location)
+            if (target.scheme, target.authority) != (at.scheme, at.authority):
+                given = {}
+            at = target
+        raise OutboundError("redirect", f"more than {self.rules.max_redirects} redirects")
+
+    def _most(self, most: int | None) -> int:
+        return self.rules.max_bytes if most is None else min(most, self.rules.max_bytes)
 
     @contextmanager
     def _asked(
@@ -123,10 +207,13 @@ class Fetcher:
             "Accept": "*/*",
             "Accept-Encoding": "identity",
         }
-        if method == "POST":
+        if method in ("POST", "PUT") or body:
             fields["Content-Length"] = str(len(body))
         fields |= {"Connection": "close", **headers}
-        request = h11.Request(method=method, target=url.target, headers=list(fields.items()))
+        try:
+            request = h11.Request(method=method, target=url.target, headers=list(fields.items()))
+        except (h11.LocalProtocolError, ValueError):  # h11's words would quote a credential
+            raise OutboundError("bad request", "a header that cannot be sent") from None
         connection = connect(url, self.rules, self._resolve, self._tls, deadline)
         try:
             yield Answer(connection, request, body, deadline)
@@ -150,3 +237,35 @@ def _parsed(url: str) -> Url:
         return canonical(url, drop=frozenset())
     except ValueError as error:
         raise OutboundError("invalid url", str(error)) from None
+
+
+def _answered(answer: Answer, body: bytes) -> Answered:
+    return Answered(
+        answer.status,
+        body,
+        _date(answer.header(b"date")),
+        _retry_after(answer),
+        answer.header(b"etag") or "",
+        answer.header(b"last-modified") or "",
+        answer.header(b"location") or "",
+    )
+
+
+def _retry_after(answer: Answer) -> float | None:
+    """Seconds, or a date seen from the sender's own clock (RFC 9110 §10.2.3)."""
+    wait = (answer.header(b"retry-after") or "").strip()
+    if wait.isascii() and wait.isdigit():
+        return min(float(wait[:9]), _MAX_WAIT)
+    until, now = _date(wait), _date(answer.header(b"date"))
+    if until is None or now is None:
+        return None
+    return min(max((until - now).total_seconds(), 0.0), _MAX_WAIT)
+
+
+def _date(text: str | None) -> datetime | None:
+    """A date of HTTP in UTC, if it is one."""
+    try:
+        found = parsedate_to_datetime(text or "")
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
