@@ -22,6 +22,8 @@ fingerprint or a list's entry: they may end up in a log.
     │   └── UndecidedError     it went away during a commit, and cannot be asked yet
     ├── AccessError      an API key is unknown, or cannot be made as asked
     ├── IntakeError      a submission, policy or webhook makes no sense (``code`` says how)
+    ├── FeedError        a feed is unknown, or cannot be made or changed as asked
+    │   └── ExchangeError      an exchange did not do what its client asked (``kind`` says why)
     ├── AuditError       a record that may not be written, or a log or key that cannot be read
     └── VaultError       content cannot be sealed, kept, opened or destroyed
 """
@@ -225,6 +227,44 @@ class IntakeError(NightlampError):
     def __init__(self, code: IntakeCode, what: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(what, where=where, hint=hint)
         self.code: IntakeCode = code
+
+
+ExchangeKind = Literal[
+    "credentials",  # it refuses the name, the password or the key
+    "environment",  # credentials or answers of another environment (test, production) than the one set
+    "network",  # no name, no connection, no TLS, no whole answer in time, or a 5xx
+    "clock",  # its clock and ours differ by more than its protocol bears
+    "stale",  # it no longer takes the cursor or the checkpoint
+    "limited",  # it asks for less; ``retry_after`` if it says when
+    "hostile",  # an answer that breaks a limit: size, depth, a DTD, a link to elsewhere
+    "malformed",  # an answer that is not what its protocol says
+    "gone",  # the list, the collaboration or the endpoint is not there any more
+]
+
+
+class FeedError(NightlampError):
+    """A feed is unknown, its name is taken, or it cannot be made or changed as asked."""
+
+
+class ExchangeError(FeedError):
+    """An exchange did not do what its client asked; ``kind`` is one of ``ExchangeKind``.
+
+    Args:
+        retry_after: seconds that the exchange asked for, if it did.
+    """
+
+    def __init__(
+        self,
+        kind: ExchangeKind,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.kind: ExchangeKind = kind
+        self.retry_after = retry_after
 
 
 class AuditError(NightlampError):
