@@ -22,6 +22,7 @@ fingerprint or a list's entry: they may end up in a log.
     │   └── UndecidedError     it went away during a commit, and cannot be asked yet
     ├── AccessError      an API key is unknown, or cannot be made as asked
     ├── IntakeError      a submission, policy or webhook makes no sense (``code`` says how)
+    ├── CaseError        a case cannot be worked on as asked (``code`` says why)
     ├── FeedError        a feed is unknown, or cannot be made or changed as asked
     │   └── ExchangeError      an exchange did not do what its client asked (``kind`` says why)
     ├── AuditError       a record that may not be written, or a log or key that cannot be read
@@ -227,6 +228,33 @@ class IntakeError(NightlampError):
     def __init__(self, code: IntakeCode, what: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(what, where=where, hint=hint)
         self.code: IntakeCode = code
+
+
+CaseCode = Literal[
+    "invalid",  # it makes no sense as it stands
+    "not found",  # there is no such case, item or answer
+    "stale",  # the case has changed since the page was made; ``changed`` says how
+    "not yours",  # somebody else has it, or the claim has ended
+    "decided",  # it is decided, or was applied already
+    "other person",  # somebody else must answer now: the second of two people, or the lead
+    "limit",  # no more is to be shown to this person now
+    "resting",  # the person asked for a break
+]
+
+
+class CaseError(NightlampError):
+    """A case cannot be worked on as asked; nothing was changed. ``code`` is one of ``CaseCode``.
+
+    Args:
+        changed: what has changed since the page was made, if that is why.
+    """
+
+    def __init__(
+        self, code: CaseCode, what: str, *, where: str = "case", hint: str = "", changed: str = ""
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.code: CaseCode = code
+        self.changed = changed
 
 
 ExchangeKind = Literal[

@@ -22,9 +22,10 @@ from nightlamp.errors import IntakeError, StoreError, UnavailableError, Undecide
 from nightlamp.intake.deciding import Subject
 from nightlamp.intake.records import get_ruling, pack_matches, pack_ruling
 from nightlamp.intake.submission import Outcome, Ruling
-from nightlamp.intake.tables import fetch, idempotency, item, match, outbox, verdict, webhook
+from nightlamp.intake.tables import fetch, for_review, idempotency, item, match, outbox, verdict, webhook
 from nightlamp.lookback import Past, remember_all
 from nightlamp.store import Writer, new_id
+from nightlamp.values import AS_IS
 from nightlamp.vault import HoldRequest, Sealed, Vault
 
 FOREVER = datetime.max.replace(microsecond=0)
@@ -286,6 +287,30 @@ def _write_verdicts(connection: Connection, entries: Sequence[Entry]) -> None:
         rows = [row for ruling in rulings for row in pack_matches(ruling, KEPT_MATCHES)]
         if rows:
             connection.execute(insert(match), rows)
+    _ask_for_review(connection, entries)
+
+
+def _ask_for_review(connection: Connection, entries: Sequence[Entry]) -> None:
+    """What was not allowed waits for a case, with the fingerprints that it is grouped by."""
+    rows = [
+        {
+            "item": entry.ruling.item,
+            "verdict": entry.ruling.id,
+            "at": entry.ruling.decided_at,
+            "prints": json.dumps(
+                [
+                    [f.signal, f.value.hex(), f.frame, f.quality]
+                    for f in entry.subject.examination.fingerprints
+                    if f.view == AS_IS
+                ],
+                separators=(",", ":"),
+            ),
+        }
+        for entry in entries
+        if entry.ruling is not None and entry.ruling.verdict.action != "allow"
+    ]
+    if rows:
+        connection.execute(insert(for_review), rows)
 
 
 def _write_names(connection: Connection, entries: Sequence[Entry]) -> None:

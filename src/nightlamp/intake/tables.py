@@ -135,6 +135,17 @@ fetch = Table(
     Column("lease_until", UtcDateTime),
 )
 
+# Verdicts that wait for a case; a row goes away in the transaction that puts its item into one.
+for_review = Table(
+    "for_review",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("item", ID, ForeignKey("item.id"), nullable=False),
+    Column("verdict", ID, ForeignKey("verdict.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("prints", Text, nullable=False),  # JSON, fingerprints as is: [[signal, hex, frame, quality], …]
+)
+
 webhook = Table(
     "webhook",
     metadata,

@@ -161,6 +161,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_verdict_item"), "verdict", ["item"], unique=False)
     op.create_table(
+        "for_review",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("item", sa.String(length=36), nullable=False),
+        sa.Column("verdict", sa.String(length=36), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("prints", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_for_review_item_item")),
+        sa.ForeignKeyConstraint(["verdict"], ["verdict.id"], name=op.f("fk_for_review_verdict_verdict")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_for_review")),
+    )
+    op.create_table(
         "match",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("verdict", sa.String(length=36), nullable=False),
