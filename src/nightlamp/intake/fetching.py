@@ -16,12 +16,12 @@ from nightlamp.errors import NightlampError, OutboundError
 from nightlamp.intake.content import Content
 from nightlamp.intake.deciding import Subject
 from nightlamp.intake.intake import Intake
-from nightlamp.intake.leases import take
 from nightlamp.intake.recording import Entry, retry_later
 from nightlamp.intake.submission import Submission, Where
 from nightlamp.intake.tables import fetch, item
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock, Writer, utc_now
+from nightlamp.store.leases import take
 from nightlamp.urls import TRACKING, canonical, fingerprints
 from nightlamp.values import Examination, Fingerprint, Unchecked
 

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from nightlamp import audit
 from nightlamp.errors import IntakeError
-from nightlamp.intake.leases import take
 from nightlamp.intake.tables import outbox, webhook
 from nightlamp.outbound import Fetcher, Outcome, Secret, deliver, next_attempt
 from nightlamp.store import Clock, Writer, new_id, utc_now
+from nightlamp.store.leases import take
 from nightlamp.urls import canonical
 
 AT_ONCE = 128

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, or_, select, true, update
 
-from nightlamp.store import new_id
+from nightlamp.store.ids import new_id
 
 FARTHEST = timedelta(days=2)  # longer than any wait between two attempts
 
