@@ -1,0 +1,78 @@
+"""Passwords: argon2id, with the library's parameters (RFC 9106, the second choice)."""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, select, update
+
+from nightlamp import audit
+from nightlamp.accounts.person import Person
+from nightlamp.accounts.tables import account
+from nightlamp.errors import AccessError
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+SHORTEST, LONGEST = 12, 200
+_AT_ONCE = threading.BoundedSemaphore(2)  # each takes 64 MiB and a core
+
+
+def hashed(password: str, name: str) -> str:
+    """The hash to store. Takes some 50 ms: not within a transaction.
+
+    Raises:
+        AccessError: it is too short, too long, or the account's name.
+    """
+    plain = unicodedata.normalize("NFKC", password)
+    if not SHORTEST <= len(plain) <= LONGEST:
+        raise AccessError("must have 12 to 200 characters", where="password")
+    if len(set(plain)) < 5 or plain.casefold().replace(name, "").strip("0123456789!.-_ ") == "":
+        raise AccessError("is too easy to guess", where="password")
+    with _AT_ONCE:
+        return _hasher().hash(plain)
+
+
+def right(stored: str | None, password: str) -> bool:
+    """Whether it is the password; as slow for an account that has none or is not there."""
+    from argon2.exceptions import Argon2Error, InvalidHashError
+
+    if len(password) > LONGEST:
+        return False
+    with _AT_ONCE:
+        try:
+            _hasher().verify(stored or _nobodys(), unicodedata.normalize("NFKC", password))
+        except (Argon2Error, InvalidHashError):
+            return False
+    return stored is not None
+
+
+def stored_of(connection: Connection, name: str) -> tuple[str, str | None] | None:
+    """Id and hash of an account that is in force, by its normal name."""
+    query = select(account.c.id, account.c.password).where(
+        account.c.name == name, account.c.disabled_at.is_(None), account.c.issuer == ""
+    )
+    row = connection.execute(query).one_or_none()
+    return (row.id, row.password) if row else None
+
+
+def store(connection: Connection, person: Person, new: str, *, now: datetime) -> None:
+    """Store a hash made by ``hashed``."""
+    connection.execute(update(account).where(account.c.id == person.id).values(password=new))
+    audit.append(connection, person.actor, "account.password", f"person:{person.id}", at=now)
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()
+
+
+@cache
+def _nobodys() -> str:
+    return _hasher().hash("nobody's")
