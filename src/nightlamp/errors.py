@@ -25,6 +25,7 @@ fingerprint or a list's entry: they may end up in a log.
     ├── CaseError        a case cannot be worked on as asked (``code`` says why)
     ├── FeedError        a feed is unknown, or cannot be made or changed as asked
     │   └── ExchangeError      an exchange did not do what its client asked (``kind`` says why)
+    ├── ReportError      a report cannot be made, changed or sent as asked (``code`` says why)
     ├── AuditError       a record that may not be written, or a log or key that cannot be read
     └── VaultError       content cannot be sealed, kept, opened or destroyed
 """
@@ -293,6 +294,24 @@ class ExchangeError(FeedError):
         super().__init__(what, where=where, hint=hint)
         self.kind: ExchangeKind = kind
         self.retry_after = retry_after
+
+
+ReportCode = Literal[
+    "invalid",  # it, or a part of it, makes no sense as it stands
+    "not found",
+    "conflict",  # it is not in a state in which that can be done, or somebody has changed it
+    "refused",  # that must not be done: by the same person twice, from a test, to elsewhere
+    "malformed",  # a document that is not as the authority's schema says
+    "stopped",  # the authority refuses our credentials or rights: nothing can be sent
+]
+
+
+class ReportError(NightlampError):
+    """A report cannot be made, changed or sent as asked; ``code`` is one of ``ReportCode``."""
+
+    def __init__(self, code: ReportCode, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.code: ReportCode = code
 
 
 class AuditError(NightlampError):
