@@ -199,7 +199,10 @@ class Truth:
             got_content = row["kind"] == "content" or (row["kind"] == "url" and row["state"] == "done")
             assert bool(row["object"]) == (got_content and first["handling"].get("hold") is not None)
         kept = {blob["name"] for blob in self.rows["vault_blob"] if blob["state"] == "kept"}
-        assert {name for name, _ in self.vault.place.names()} == kept, "bytes that no row speaks of, or none"
+        there = {stored.name: stored.entered for stored in self.vault.place.names()}
+        assert set(there) == kept, "bytes that no row speaks of, or none"
+        assert all(there.values()), "held bytes that would pass for an orphan's"
+        assert not self.reconciled.strangers
         assert not self.reconciled.lost
         assert not self.reconciled.failed
 

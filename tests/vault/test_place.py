@@ -26,13 +26,34 @@ def test_what_is_put_is_there_until_it_is_deleted(place):
     with place.open(name) as file:
         assert file.read(6) == b"sealed"
         assert len(file.read()) == 600_000 - 6
-    (found, stored), *more = place.names()
-    assert (found, more) == (name, [])
-    assert abs(datetime.now(UTC) - stored) < timedelta(minutes=1)
+    stored, *more = place.names()
+    assert (stored.name, stored.entered, more) == (name, False, [])
+    assert abs(datetime.now(UTC) - stored.at) < timedelta(minutes=1)
     place.delete(name)
     assert not place.exists(name)
     assert list(place.names()) == []
     place.delete(name)  # not there: no error
+
+
+def test_what_is_entered_says_so_and_stays_the_same(place):
+    name, other = put(place, b"sealed"), put(place, b"more")
+    before = {stored.name: stored.at for stored in place.names()}
+    for _ in range(2):
+        place.enter(name)
+    after = list(place.names())
+    assert {stored.name: stored.entered for stored in after} == {name: True, other: False}
+    assert {stored.name: stored.at for stored in after} == before
+    assert place.exists(name)
+    with place.open(name) as file:
+        assert file.read() == b"sealed"
+    place.delete(name)
+    assert not place.exists(name)
+    assert [stored.name for stored in place.names()] == [other]
+
+
+def test_entering_what_is_not_there_makes_nothing(place):
+    place.enter(new_name())
+    assert list(place.names()) == []
 
 
 def test_what_is_not_there_is_said(place):
@@ -62,7 +83,7 @@ def test_other_files_in_the_place_are_not_ours(tmp_path):
     (tmp_path / "lost+found").mkdir()
     (tmp_path / "ab" / "cd").mkdir(parents=True)
     (tmp_path / "ab" / "cd" / "notes.txt").write_text("mine")
-    assert all(is_name(name) for name, _ in place.names())
+    assert all(is_name(stored.name) for stored in place.names())
 
 
 def test_a_name_cannot_lead_out_of_the_place(tmp_path):
@@ -105,6 +126,9 @@ def test_the_disk_is_synced_in_the_order_that_a_power_loss_needs(tmp_path, monke
     # and each new folder's own entry is synced too
     assert ("fsync", str(tmp_path)) in calls
     assert ("fsync", str(tmp_path / name[:2])) in calls
+    calls.clear()
+    place.enter(name)
+    assert [c for c in calls if c[0] != "close"] == [("replace", f"{folder}/{name}.new"), ("fsync", folder)]
     calls.clear()
     place.delete(name)
     assert [c for c in calls if c[0] in ("unlink", "fsync")][-2:] == [

@@ -40,7 +40,7 @@ def the_hold(vault, object_id):
 
 
 def names(vault) -> set[str]:
-    return {name for name, _ in vault.place.names()}
+    return {stored.name for stored in vault.place.names()}
 
 
 def test_content_is_kept_and_given_out_with_a_record_first(vault, identity):

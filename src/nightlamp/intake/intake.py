@@ -160,6 +160,7 @@ class Intake:
         self._examined.put(None)
         self._thread.join()
         self._sealing.shutdown()
+        self.recorder.close()
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -110,6 +110,11 @@ class Recorder:
         self._writer = writer
         self._vault = vault
         self._kept_for = keep
+        self._entering = ThreadPoolExecutor(4, thread_name_prefix="nightlamp-enter")
+
+    def close(self) -> None:
+        """Once nothing is on its way any more."""
+        self._entering.shutdown()
 
     def record(self, entries: Sequence[Entry]) -> None:
         """Have ``entries`` written; each one's ``outcome`` resolves when it is durable, or says why not."""
@@ -129,6 +134,8 @@ class Recorder:
             for entry, answer in zip(entries, done.result(), strict=True):
                 if isinstance(answer, IntakeError):
                     entry.outcome.set_exception(answer)
+                elif entry.sealed is not None and answer.item == entry.subject.item and not answer.replayed:
+                    self._entering.submit(self._enter, entry, entry.sealed, answer)
                 else:
                     entry.outcome.set_result(answer)
         elif len(entries) == 1 and isinstance(error, IntegrityError) and entries[0].tries < _TRIES:
@@ -140,6 +147,13 @@ class Recorder:
         else:
             for entry in entries:
                 entry.outcome.set_exception(error)
+
+    def _enter(self, entry: Entry, sealed: Sealed, answer: Outcome) -> None:
+        """Only then answer: what was answered is safe from an older backup of the database."""
+        try:
+            self._vault.enter(sealed.name)
+        finally:
+            entry.outcome.set_result(answer)
 
     def write(self, connection: Connection, entries: Sequence[Entry]) -> list[Outcome | IntakeError]:
         """All of them, in the writer's transaction; may be run again."""

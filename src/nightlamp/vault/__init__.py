@@ -7,7 +7,7 @@ private key, with an audit record first. Must never write clear bytes to a disk 
 private key to take content in.
 
 The order of things: ``Vault.seal`` (outside any transaction), then ``Vault.keep`` in the transaction that
-says why.
+says why, then ``Vault.enter``.
 """
 
 from nightlamp.vault.disk import DiskPlace
@@ -16,7 +16,17 @@ from nightlamp.vault.keys import Identity, Recipients
 from nightlamp.vault.opening import open_vault
 from nightlamp.vault.place import Place
 from nightlamp.vault.sealing import Content, Sealed
-from nightlamp.vault.upkeep import Purged, Reconciled, Rekeyed, purge, reconcile, rekey
+from nightlamp.vault.upkeep import (
+    Purged,
+    Reconciled,
+    Rekeyed,
+    adopt_stranger,
+    purge,
+    reconcile,
+    rekey,
+    remove_stranger,
+    still_strange,
+)
 from nightlamp.vault.vault import Vault
 
 __all__ = [
@@ -32,9 +42,12 @@ __all__ = [
     "Rekeyed",
     "Sealed",
     "Vault",
+    "adopt_stranger",
     "open_vault",
     "purge",
     "reconcile",
     "rekey",
+    "remove_stranger",
+    "still_strange",
     "term",
 ]

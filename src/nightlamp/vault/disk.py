@@ -1,7 +1,7 @@
 """A place on a local disk: ``<root>/ab/cd/abcd…`` with 65,536 folders at most per two levels of fan-out.
 
 A file is written under a temporary name in its own folder, synced, renamed, and the folder synced: it is
-there whole or not at all, also after a power loss.
+there whole or not at all, also after a power loss. As long as it is new its name ends in ``.new``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nightlamp.errors import VaultError
-from nightlamp.vault.place import Fill, Sink, is_name, new_name
+from nightlamp.vault.place import Fill, Sink, Stored, is_name, new_name
 
-_PART = ".part"
+_PART, _NEW = ".part", ".new"
 _SHORT = 64 << 20  # bytes that should be free
 
 
@@ -36,8 +36,8 @@ class DiskPlace:
 
     def put(self, name: str, fill: Fill) -> None:
         """Write, sync, rename, sync the folder."""
-        target = self._path(name)
-        part = target.with_name(name + _PART)
+        target = self._path(name, _NEW)
+        part = self._path(name, _PART)
         try:
             self._make(target.parent)
             handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -56,39 +56,49 @@ class DiskPlace:
         except OSError as error:
             raise self._failed("cannot be written", error) from None
 
+    def enter(self, name: str) -> None:
+        """Rename, sync the folder."""
+        try:
+            with suppress(FileNotFoundError):
+                self._path(name, _NEW).replace(self._path(name))
+                _sync(self._path(name).parent)
+        except OSError as error:
+            raise self._failed("cannot be entered", error) from None
+
     def open(self, name: str) -> BinaryIO:
         """Open the file."""
         try:
-            return self._path(name).open("rb")
-        except FileNotFoundError:
-            raise VaultError("a sealed object is not there", where=str(self._root)) from None
+            for ending in ("", _NEW, ""):  # it may be entered between the first look and the second
+                with suppress(FileNotFoundError):
+                    return self._path(name, ending).open("rb")
         except OSError as error:
             raise self._failed("cannot be read", error) from None
+        raise VaultError("a sealed object is not there", where=str(self._root))
 
     def delete(self, name: str) -> None:
         """Remove the file, and what is left of a broken ``put``."""
-        target = self._path(name)
+        folder = self._path(name).parent
         try:
-            for path in (target.with_name(name + _PART), target):
+            for ending in (_PART, _NEW, ""):
                 with suppress(FileNotFoundError):
-                    path.unlink()
-            if target.parent.is_dir():
-                _sync(target.parent)
+                    self._path(name, ending).unlink()
+            if folder.is_dir():
+                _sync(folder)
         except OSError as error:
             raise self._failed("cannot be removed", error) from None
 
     def exists(self, name: str) -> bool:
-        """Whether the file or its temporary file is there."""
-        target = self._path(name)
-        return os.path.lexists(target) or os.path.lexists(target.with_name(name + _PART))
+        """Whether the file is there, under any of its names."""
+        return any(os.path.lexists(self._path(name, ending)) for ending in (_PART, _NEW, ""))
 
-    def names(self) -> Iterator[tuple[str, datetime]]:
+    def names(self) -> Iterator[Stored]:
         """Walk the folder."""
         for path in self._root.glob("??/??/*"):
-            name = path.name.removesuffix(_PART)
+            name = path.name.removesuffix(_PART).removesuffix(_NEW)
             if is_name(name):
                 with suppress(FileNotFoundError):
-                    yield name, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    yield Stored(name, at, entered=path.name == name)
 
     def check(self) -> None:
         """Write, read and remove a file; see that there is room."""
@@ -102,10 +112,10 @@ class DiskPlace:
         if shutil.disk_usage(self._root).free < _SHORT:
             raise VaultError("the disk is nearly full", where=str(self._root), hint="free some space")
 
-    def _path(self, name: str) -> Path:
+    def _path(self, name: str, ending: str = "") -> Path:
         if not is_name(name):
             raise VaultError("not an object's name")
-        return self._root / name[:2] / name[2:4] / name
+        return self._root / name[:2] / name[2:4] / (name + ending)
 
     def _make(self, folder: Path) -> None:
         """Make ``folder`` and sync each folder that got a new entry."""

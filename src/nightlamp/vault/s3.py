@@ -1,7 +1,8 @@
 """A place in an S3-compatible store. Needs the extra ``s3``.
 
-Objects are uploaded whole (in parts if they are large) and appear whole. A deletion removes every version, so
-that a bucket with versioning keeps nothing; a bucket with object lock refuses, and that is an error.
+Objects are uploaded whole (in parts if they are large) and appear whole. As long as one is new, an empty object
+``<name>.new`` lies beside it. A deletion removes every version, so that a bucket with versioning keeps nothing;
+a bucket with object lock refuses, and that is an error.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from nightlamp.errors import ConfigError, VaultError
-from nightlamp.vault.place import Fill, Sink, is_name, new_name
+from nightlamp.vault.place import Fill, Sink, Stored, is_name, new_name
 
 if TYPE_CHECKING:
     from nightlamp.settings.sections import VaultSettings
 
 _IN_MEMORY = 8 << 20  # sealed bytes that wait for upload in memory; more go to an unlinked temporary file
+_NEW = ".new"
 _NOT_THERE = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
 
 
@@ -71,7 +72,7 @@ class S3Place:
         return cls(client, settings.s3_bucket, settings.s3_prefix)
 
     def put(self, name: str, fill: Fill) -> None:
-        """Seal into memory or an unlinked file (sealed bytes only), then upload."""
+        """Seal into memory or an unlinked file (sealed bytes only), note that they are new, then upload."""
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             try:
                 fill(spool)
@@ -81,7 +82,13 @@ class S3Place:
                 ) from None
             spool.seek(0)
             with self._saying("written"):
+                self._client.put_object(Bucket=self._bucket, Key=self._key(name + _NEW), Body=b"")
                 self._client.upload_fileobj(spool, self._bucket, self._key(name))
+
+    def enter(self, name: str) -> None:
+        """Remove the note."""
+        with self._saying("entered"):
+            self._remove(self._key(name + _NEW))
 
     def open(self, name: str) -> BinaryIO:
         """Stream the object."""
@@ -90,29 +97,32 @@ class S3Place:
         return cast(BinaryIO, _Body(body, self))
 
     def delete(self, name: str) -> None:
-        """Remove every version and every marker."""
-        key = self._key(name)
+        """Remove every version and every marker; the note last."""
         with self._saying("removed"):
-            self._client.delete_object(Bucket=self._bucket, Key=key)
-            for version in list(self._versions(key)):
-                self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+            self._remove(self._key(name))
+            self._remove(self._key(name + _NEW))
 
     def exists(self, name: str) -> bool:
         """Whether the object, or any version of it, is there."""
         key = self._key(name)
         with self._saying("looked for"):
-            listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
-            return bool(listed.get("KeyCount")) or any(True for _ in self._versions(key))
+            listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=2)
+            there = any(entry["Key"] == key for entry in listed.get("Contents", ()))
+            return there or any(True for _ in self._versions(key))
 
-    def names(self) -> Iterator[tuple[str, datetime]]:
-        """List the bucket under the prefix."""
+    def names(self) -> Iterator[Stored]:
+        """List the bucket under the prefix; a note without its object is what a broken ``put`` left."""
+        found: dict[str, Stored] = {}
         with self._saying("listed"):
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
                 for entry in page.get("Contents", ()):
-                    name = entry["Key"].removeprefix(self._prefix)
-                    if is_name(name):
-                        yield name, entry["LastModified"]
+                    key = entry["Key"].removeprefix(self._prefix)
+                    name = key.removesuffix(_NEW)
+                    if is_name(name):  # the two of a new one may come in any order
+                        entered = key == name and name not in found
+                        found[name] = Stored(name, entry["LastModified"], entered)
+        yield from found.values()
 
     def check(self) -> None:
         """Write, read and remove an object."""
@@ -126,6 +136,11 @@ class S3Place:
 
     def _key(self, name: str) -> str:
         return self._prefix + name
+
+    def _remove(self, key: str) -> None:
+        self._client.delete_object(Bucket=self._bucket, Key=key)
+        for version in list(self._versions(key)):
+            self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
 
     def _versions(self, key: str) -> Iterator[str]:
         from botocore.exceptions import ClientError

@@ -5,11 +5,17 @@ looked for, and the row says ``destroyed`` together with the audit record. A cra
 ``destroying``, which every one of these finishes. Orphans are *claimed* by a row before they are removed:
 a transaction that was about to enter the same blob then fails, instead of referring to bytes that are
 gone. So no clock decides whether that is safe.
+
+Only what is *new* at the place can be an orphan. Bytes that were entered, and that this database does not know,
+are *strangers*: it was restored from an older backup, or the place is another's too. They are kept, and told
+of, until a person removes or adopts them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +25,7 @@ from sqlalchemy.exc import IntegrityError
 from nightlamp import audit
 from nightlamp.errors import VaultError
 from nightlamp.store.engine import reading
+from nightlamp.vault.holds import HoldRequest, place_hold
 from nightlamp.vault.keys import Identity, Recipients
 from nightlamp.vault.place import new_name
 from nightlamp.vault.sealing import reseal_to
@@ -27,6 +34,7 @@ from nightlamp.vault.vault import Vault
 
 Blob = Row[tuple[str, str, str, str]]
 _ACTOR = "system"
+_AT_ONCE = 500
 _HERE = ("kept", "lost")  # what a purge destroys: lost bytes may come back
 
 
@@ -49,6 +57,7 @@ class Reconciled:
         lost: ids of kept objects whose bytes are not there.
         found: ids of lost objects whose bytes are there again.
         failed: blobs that could not be removed.
+        strangers: names of blobs that some database entered, and this one does not know; they stay.
     """
 
     orphans: int
@@ -56,6 +65,7 @@ class Reconciled:
     lost: tuple[str, ...]
     found: tuple[str, ...]
     failed: int
+    strangers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +96,75 @@ def purge(vault: Vault, *, delay: timedelta = timedelta(0), now: datetime | None
 
 
 def reconcile(vault: Vault, *, older_than: timedelta = timedelta(hours=1)) -> Reconciled:
-    """Make place and database agree: remove orphans, finish destructions, name what is lost.
+    """Make place and database agree: remove orphans, finish destructions, name what is lost or strange.
 
     Args:
         older_than: leave younger orphans alone: their transaction may be about to commit. A shorter time is
             safe, but such a transaction then fails.
     """
     finished, _ = _finish(vault)
-    there: set[str] = set()
-    for name, stored in vault.place.names():
-        there.add(name)
-        if vault.clock() - stored >= older_than:
+    there = {stored.name: stored for stored in vault.place.names()}
+    states = _states(vault, list(there))
+    for name, stored in there.items():
+        state = states.get(name)
+        if state == "destroyed":  # bytes that came back, e.g. with a restored backup
+            with vault.engine.begin() as connection:
+                _set_state(connection, name, state, "destroying")
+        elif state is None and not stored.entered and vault.clock() - stored.at >= older_than:
             _claim(vault, name)
     orphans, failed = _finish(vault)
     found = tuple(blob.object for blob in _blobs(vault, "lost") if _is_found(vault, blob, there))
-    lost = tuple(blob.object for blob in _blobs(vault, "kept") if _is_lost(vault, blob, there))
-    return Reconciled(orphans, finished, lost, found, failed)
+    kept = _blobs(vault, "kept")
+    for blob in kept:
+        if blob.name in there and not there[blob.name].entered:  # it died between its commit and this
+            vault.enter(blob.name)
+    lost = tuple(blob.object for blob in kept if _is_lost(vault, blob, there))
+    strangers = tuple(name for name, stored in there.items() if stored.entered and name not in states)
+    return Reconciled(orphans, finished, lost, found, failed, strangers)
+
+
+def still_strange(vault: Vault, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``names`` that the database still has no row of."""
+    known = _states(vault, names)
+    return tuple(name for name in names if name not in known)
+
+
+def remove_stranger(vault: Vault, name: str, *, actor: str, reason: str) -> bool:
+    """Destroy bytes that the database does not know, on a person's word; ``False`` if they could not be."""
+    now = vault.clock()
+    with vault.engine.begin() as connection:
+        connection.execute(insert(vault_blob).values(name=name, state="destroying", created=now))
+        audit.append(connection, actor, "vault.removed", f"blob:{name}", {"reason": reason}, at=now)
+    return _finish(vault)[1] == 0
+
+
+def adopt_stranger(vault: Vault, name: str, hold: HoldRequest, *, actor: str) -> str:
+    """Take bytes that the database does not know into it, as an object of its own; gives the object's id.
+
+    Whoever has the private key they were sealed for can open it; no item refers to it.
+    """
+    digest, size, now, object_id = hashlib.sha256(), 0, vault.clock(), new_name()
+    with vault.place.open(name) as sealed:
+        while piece := sealed.read(1 << 20):
+            digest.update(piece)
+            size += len(piece)
+    with vault.engine.begin() as connection:
+        connection.execute(insert(vault_object).values(id=object_id, created=now))
+        connection.execute(
+            insert(vault_blob).values(
+                name=name,
+                object=object_id,
+                state="kept",
+                sha256=digest.hexdigest(),
+                size=size,
+                recipients="",  # it does not say
+                created=now,
+            )
+        )
+        facts: dict[str, audit.Detail] = {"blob": name, "size": size}
+        audit.append(connection, actor, "vault.adopted", f"object:{object_id}", facts, at=now)
+        place_hold(connection, object_id, hold, actor=actor, now=now)
+    return object_id
 
 
 def rekey(
@@ -132,7 +195,7 @@ def rekey(
         except VaultError:
             failed.append(blob.object)
             continue
-        now = vault.clock()
+        now, entered = vault.clock(), False
         with vault.engine.begin() as connection:
             if _set_state(connection, blob.name, "kept", "destroying"):
                 connection.execute(
@@ -152,7 +215,10 @@ def rekey(
                     "recipients": fresh.recipients,
                 }
                 audit.append(connection, actor, "vault.resealed", f"object:{blob.object}", facts, at=now)
-                resealed += 1
+                entered = True
+        if entered:
+            vault.enter(fresh.name)
+            resealed += 1
         _finish(vault)  # a blob that lost the race to a purge is an orphan now: reconcile removes it
         if progress:
             progress(blob.object)
@@ -222,26 +288,28 @@ def _finish(vault: Vault) -> tuple[int, int]:
 
 def _claim(vault: Vault, name: str) -> None:
     """Enter bytes that no row speaks of as to be destroyed, before its own transaction can enter them."""
-    try:
-        with vault.engine.begin() as connection:
-            state = connection.scalar(select(vault_blob.c.state).where(vault_blob.c.name == name))
-            if state == "destroyed":  # bytes that came back, e.g. with a restored backup
-                _set_state(connection, name, state, "destroying")
-            elif state is None:
-                connection.execute(
-                    insert(vault_blob).values(name=name, state="destroying", created=vault.clock())
-                )
-    except IntegrityError:
-        pass  # its own transaction was quicker
+    claim = insert(vault_blob).values(name=name, state="destroying", created=vault.clock())
+    with suppress(IntegrityError), vault.engine.begin() as connection:  # its own transaction was quicker
+        connection.execute(claim)
 
 
-def _is_lost(vault: Vault, blob: Blob, there: set[str]) -> bool:
+def _states(vault: Vault, names: Sequence[str]) -> dict[str, str]:
+    """The states of those that have a row."""
+    c, states = vault_blob.c, {}
+    with reading(vault.engine) as connection:
+        for at in range(0, len(names), _AT_ONCE):
+            query = select(c.name, c.state).where(c.name.in_(names[at : at + _AT_ONCE]))
+            states |= {row.name: row.state for row in connection.execute(query)}
+    return states
+
+
+def _is_lost(vault: Vault, blob: Blob, there: Container[str]) -> bool:
     """Mark a kept blob whose bytes are nowhere, after a second look."""
     gone = blob.name not in there and not vault.place.exists(blob.name)
     return gone and _turned(vault, blob, "kept", "lost")
 
 
-def _is_found(vault: Vault, blob: Blob, there: set[str]) -> bool:
+def _is_found(vault: Vault, blob: Blob, there: Container[str]) -> bool:
     """Take back a lost blob that is there again (a folder that was not mounted, a restored backup)."""
     return blob.name in there and _turned(vault, blob, "lost", "kept")
 

@@ -87,6 +87,16 @@ class Vault:
         place_hold(connection, object_id, hold, actor=actor, now=now)
         return object_id
 
+    def enter(self, name: str) -> None:
+        """After the commit: have the place know that these bytes were entered.
+
+        Then no restored backup of the database makes an orphan of them. If it fails, ``reconcile`` does it.
+        """
+        try:
+            self.place.enter(name)
+        except VaultError as error:
+            self.fault = error.what
+
     def open_to(self, out: Sink, object_id: str, identity: Identity, *, actor: str, why: str) -> None:
         """Write an object's clear content to ``out``, after an audit record of who asks and why.
 
