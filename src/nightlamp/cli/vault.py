@@ -149,11 +149,58 @@ def reconcile(config_file: Path | None) -> int:
         done = run(store)
     click.echo(
         f"{done.orphans} orphans removed, {done.finished} destructions finished, "
-        f"{len(done.found)} found again, {len(done.lost)} lost, {done.failed} failed"
+        f"{len(done.found)} found again, {len(done.lost)} lost, {done.failed} failed, "
+        f"{len(done.strangers)} strangers"
     )
     for object_id in done.lost:
         click.echo(safe(f"lost: object {object_id}"))
+    if done.strangers:
+        tell(
+            "Strangers are sealed content that this database does not know: was it restored from an older "
+            "backup? They stay. See 'nightlamp vault strangers'."
+        )
     return int(bool(done.lost) or done.failed > 0)
+
+
+@vault.command()
+@click.option("--adopt-until", type=_DAY, help="Take them into the database, held until then (UTC).")
+@click.option("--jurisdiction", default="policy", show_default=True, help="Of that hold.")
+@click.option("--remove", is_flag=True, help="Destroy them.")
+@click.option("--reason", default="", help="Why, for the audit log; needed with the others.")
+@config_option
+def strangers(
+    adopt_until: datetime | None, jurisdiction: str, remove: bool, reason: str, config_file: Path | None
+) -> int:
+    """Name sealed content that was held once and that the database does not know; adopt or remove it.
+
+    It is there after a database was restored from an older backup, or if two installations share one vault.
+    Nothing removes it but this command. What is adopted can be opened with its key again, as an object that
+    no item refers to.
+
+    \b
+    nightlamp vault strangers
+    nightlamp vault strangers --adopt-until 2028-01-31 --reason "restored backup of Monday"
+    """
+    if (remove or adopt_until) and not reason:
+        raise click.UsageError("--adopt-until and --remove need --reason")
+    if remove and adopt_until:
+        raise click.UsageError("either --adopt-until or --remove")
+    settings = load_settings(config_file)
+    from nightlamp.vault import HoldRequest, adopt_stranger, remove_stranger
+    from nightlamp.vault import strangers as find
+
+    failed = 0
+    with vault_of(settings) as store:
+        for stored in find(store):
+            said = f"{stored.name} stored {_day(stored.at)}"
+            if remove:
+                gone = remove_stranger(store, stored.name, actor=operator(), reason=reason)
+                said, failed = f"{said}: {'removed' if gone else 'cannot be removed'}", failed + (not gone)
+            elif adopt_until is not None:
+                hold = HoldRequest(reason, jurisdiction, adopt_until.replace(tzinfo=UTC))
+                said = f"{said}: object {adopt_stranger(store, stored.name, hold, actor=operator())}"
+            click.echo(safe(said))
+    return int(failed > 0)
 
 
 @vault.command()

@@ -44,7 +44,7 @@ from nightlamp.server.supervisor import Loop, Supervisor
 from nightlamp.server.tracing import Tracing, open_tracing
 from nightlamp.settings import Settings
 from nightlamp.store import Writer, connect, reading, schema, upgrade, utc_now
-from nightlamp.vault import Identity, Vault, open_vault, purge, reconcile
+from nightlamp.vault import Identity, Vault, open_vault, purge, reconcile, still_strange
 
 T = TypeVar("T")
 IDENTITY_FILE = "vault.key"  # in data_dir, until the operator takes it away
@@ -101,6 +101,7 @@ class Node:
         self._started = False
         self._in_touch = float("-inf")
         self._place_fault = ""
+        self._strangers: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Database, keys and policy: what must be right before the first request.
@@ -183,6 +184,7 @@ class Node:
         keyless = "" if self.vault.recipients else "no public key to seal for"
         stuck = self.writer.fault
         place = keyless or self.vault.fault or self._place_fault
+        strange = f"{len(self._strangers)}; nightlamp vault strangers" if self._strangers else ""
         found = [
             Check("database", not lost, "it does not answer" if lost else "", vital=True),
             Check("writes", not stuck, "nothing can be written" if stuck else "", stuck),
@@ -195,6 +197,12 @@ class Node:
             Check("policy", not policy, policy),
             Check("workers", not workers, workers),
             Check("vault", not place, "what must be held is refused" if place else "", place),
+            Check(
+                "strangers",
+                not strange,
+                "sealed content that the database does not know is kept" if strange else "",
+                strange,
+            ),
         ]
         found += [
             Check(f"loop {loop.name}", not loop.why, loop.why)
@@ -274,10 +282,11 @@ class Node:
             self._place_fault = error.what
             raise
         self._place_fault = self.vault.fault = ""
+        self._strangers = still_strange(self.vault, self._strangers)
 
     def _destroy(self) -> None:
         purge(self.vault, delay=self.settings.vault.destroy_after)
-        reconcile(self.vault)
+        self._strangers = reconcile(self.vault).strangers
 
     def _checkpoint(self) -> None:
         a = self.settings.audit

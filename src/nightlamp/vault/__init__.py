@@ -26,6 +26,7 @@ from nightlamp.vault.upkeep import (
     rekey,
     remove_stranger,
     still_strange,
+    strangers,
 )
 from nightlamp.vault.vault import Vault
 
@@ -49,5 +50,6 @@ __all__ = [
     "rekey",
     "remove_stranger",
     "still_strange",
+    "strangers",
     "term",
 ]

@@ -27,7 +27,7 @@ from nightlamp.errors import VaultError
 from nightlamp.store.engine import reading
 from nightlamp.vault.holds import HoldRequest, place_hold
 from nightlamp.vault.keys import Identity, Recipients
-from nightlamp.vault.place import new_name
+from nightlamp.vault.place import Stored, new_name
 from nightlamp.vault.sealing import reseal_to
 from nightlamp.vault.tables import vault_blob, vault_hold, vault_object
 from nightlamp.vault.vault import Vault
@@ -119,8 +119,15 @@ def reconcile(vault: Vault, *, older_than: timedelta = timedelta(hours=1)) -> Re
         if blob.name in there and not there[blob.name].entered:  # it died between its commit and this
             vault.enter(blob.name)
     lost = tuple(blob.object for blob in kept if _is_lost(vault, blob, there))
-    strangers = tuple(name for name, stored in there.items() if stored.entered and name not in states)
-    return Reconciled(orphans, finished, lost, found, failed, strangers)
+    strange = tuple(name for name, stored in there.items() if stored.entered and name not in states)
+    return Reconciled(orphans, finished, lost, found, failed, strange)
+
+
+def strangers(vault: Vault) -> list[Stored]:
+    """What some database entered, and this one does not know, the oldest first."""
+    there = {stored.name: stored for stored in vault.place.names() if stored.entered}
+    strange = [there[name] for name in still_strange(vault, list(there))]
+    return sorted(strange, key=lambda stored: stored.at)
 
 
 def still_strange(vault: Vault, names: Sequence[str]) -> tuple[str, ...]:
