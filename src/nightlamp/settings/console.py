@@ -28,6 +28,37 @@ class ConsoleSettings(Section):
     )
     idle_minutes: PositiveInt = Field(default=20, description="a session that is not used ends after so long")
     session_hours: PositiveInt = Field(default=10, description="every session ends after so long")
+    claim_minutes: PositiveInt = Field(default=15, description="a case that nobody works on is free again")
+    undo_seconds: int = Field(default=60, ge=0, le=3600, description="time to take an answer back")
+    group_radius: int = Field(
+        default=8, ge=0, le=31, description="pictures that differ in so many bits of PDQ are one case"
+    )
+    burst_minutes: int = Field(
+        default=10,
+        ge=0,
+        le=1440,
+        description="what one actor sends, with such pauses at most, is one case; 0: bursts are not grouped",
+    )
+    due_hours: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={"urgent": 1, "high": 24},
+        description="time to decide by priority (urgent, high, normal, low), or by jurisdiction and priority "
+        "(uk/urgent)",
+    )
+    own_bank: str = Field(
+        default="own",
+        max_length=100,
+        description="bank of what was confirmed here; empty: decisions are not matched against",
+    )
+    cleared_bank: str = Field(
+        default="cleared", max_length=100, description="benign bank of what was cleared here; empty: none"
+    )
+    shift_hours: PositiveInt = Field(default=12, description="how far back exposure is counted")
+    soft_reveals: int = Field(default=0, ge=0, description="reveals of a shift before a warning; 0: none")
+    hard_reveals: int = Field(default=0, ge=0, description="reveals of a shift before no more; 0: no limit")
+    soft_minutes: int = Field(default=0, ge=0, description="minutes of reveals before a warning; 0: none")
+    hard_minutes: int = Field(
+        default=0, ge=0, description="minutes of reveals of a shift before no more; 0: no limit"
+    )
     key_file: Path | None = Field(
         default=None,
         description="the key that seals secrets of one-time codes, the same on every node; "
