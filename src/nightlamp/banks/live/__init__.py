@@ -35,17 +35,22 @@ from nightlamp.banks.live.entries import (
 )
 from nightlamp.banks.live.lists import Imported, export_bank, import_list
 from nightlamp.banks.live.node import LiveBanks, Status
+from nightlamp.banks.live.owned import GONE, Kept, Value, Wanted, owned_rows, set_owned
 from nightlamp.banks.live.view import View
 
 __all__ = [
+    "GONE",
     "Added",
     "Imported",
+    "Kept",
     "LiveBanks",
     "Mark",
     "Status",
     "StoredBank",
     "StoredEntry",
+    "Value",
     "View",
+    "Wanted",
     "add_entries",
     "all_banks",
     "count_entries",
@@ -61,9 +66,11 @@ __all__ = [
     "get_entries",
     "import_list",
     "next_generation",
+    "owned_rows",
     "page_entries",
     "remove_entries",
     "rename_bank",
     "set_disputed",
+    "set_owned",
     "set_trust",
 ]

@@ -73,7 +73,8 @@ def add_entries(
 ) -> Added:
     """Put entries into bank ``number``; those that are there already stay as they are.
 
-    An entry is the same if bank, signal, value and the source's id are. Of several the first counts.
+    An entry is the same if bank, signal, value and the source's id are. Of several the first counts. What a
+    feed keeps there is its own (``set_owned``): an entry that a person adds besides outlives the feed's.
 
     Args:
         connection: in a transaction that may write.
@@ -96,7 +97,7 @@ def add_entries(
     present = _present(connection, number, entries)
     known = {k for k, entry in wanted.items() if k in present and present[k].category == entry.category}
     old = [present[key].id for key in wanted if key in present and key not in known]
-    _bury(connection, old, mark.generation, now)
+    bury(connection, old, mark.generation, now)
     fresh = [entry for key, entry in wanted.items() if key not in known]
     first = mark.last_entry - len(entries) + 1
     rows = [
@@ -137,10 +138,10 @@ def remove_entries(connection: Connection, number: int, ids: Collection[int], *,
     mark = next_generation(connection)
     e = bank_entry.c
     mine: list[int] = []
-    for some in _batches(ids):
+    for some in batches(ids):
         query = select(e.id).where(_in_force(number), e.id.in_(some))
         mine += connection.scalars(query)
-    _bury(connection, mine, mark.generation, utc_now())
+    bury(connection, mine, mark.generation, utc_now())
     details = {"generation": mark.generation, "removed": len(mine)}
     append(connection, actor, "banks.entries_removed", f"bank:{number}", details)
     return len(mine)
@@ -162,7 +163,7 @@ def set_disputed(
     mark = next_generation(connection)
     e = bank_entry.c
     changed = 0
-    for some in _batches(ids):
+    for some in batches(ids):
         mine = and_(_in_force(number), e.id.in_(some), e.disputed.is_not(disputed))
         values = {"disputed": disputed, "flagged_generation": mark.generation}
         changed += connection.execute(update(bank_entry).where(mine).values(values)).rowcount
@@ -182,10 +183,10 @@ def find_entries(
     e = bank_entry.c
     alive = _in_force(number)
     found: set[int] = set()
-    for ids in _batches(source_ids):
+    for ids in batches(source_ids):
         found |= set(connection.scalars(select(e.id).where(alive, e.source_id.in_(ids))))
     for signal in {signal for signal, _ in values}:
-        for some in _batches([value for name, value in values if name == signal]):
+        for some in batches([value for name, value in values if name == signal]):
             query = select(e.id).where(alive, e.signal == signal, e.value.in_(some))
             found |= set(connection.scalars(query))
     return sorted(found)
@@ -213,7 +214,7 @@ def page_entries(
 def get_entries(connection: Connection, ids: Collection[int]) -> dict[int, StoredEntry]:
     """The entries of these numbers, as far as there are any, removed or not."""
     found: dict[int, StoredEntry] = {}
-    for some in _batches(ids):
+    for some in batches(ids):
         for row in connection.execute(select(bank_entry).where(bank_entry.c.id.in_(some))):
             found[row.id] = _stored(row)
     return found
@@ -231,17 +232,20 @@ def _present(
     columns = select(e.id, e.signal, e.value, e.source_id, e.category)
     present: dict[tuple[str, bytes, str], Any] = {}
     for signal in {entry.signal for entry in entries}:
-        for values in _batches({entry.value for entry in entries if entry.signal == signal}):
-            held = and_(_in_force(number), e.signal == signal, e.value.in_(values))
+        for values in batches({entry.value for entry in entries if entry.signal == signal}):
+            held = and_(_in_force(number), e.signal == signal, e.value.in_(values), e.owner == 0)
             for row in connection.execute(columns.where(held)):
                 present[row.signal, bytes(row.value), row.source_id] = row
     return present
 
 
-def _bury(connection: Connection, ids: Collection[int], generation: int, now: datetime) -> None:
+def bury(connection: Connection, ids: Collection[int], generation: int, now: datetime) -> None:
+    """Make tombstones of these entries."""
     tombstone = {"removed_at": now, "removed_generation": generation}
-    for some in _batches(ids):
-        connection.execute(update(bank_entry).where(bank_entry.c.id.in_(some)).values(tombstone))
+    e = bank_entry.c
+    for some in batches(ids):
+        alive = and_(e.id.in_(some), e.removed_generation.is_(None))
+        connection.execute(update(bank_entry).where(alive).values(tombstone))
 
 
 def _check(bank: Bank, entries: Sequence[Entry], signals: Mapping[str, Signal]) -> None:
@@ -264,7 +268,8 @@ def _check_many(some: Collection[object]) -> None:
         raise BankError(f"more than {MOST:,} entries in one change", hint="several changes")
 
 
-def _batches(all_of_them: Collection[T]) -> Iterator[list[T]]:
+def batches(all_of_them: Collection[T]) -> Iterator[list[T]]:
+    """Pieces that fit into one statement."""
     rest = iter(all_of_them)
     while some := list(islice(rest, _AT_ONCE)):
         yield some

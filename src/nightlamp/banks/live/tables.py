@@ -98,6 +98,7 @@ bank_entry = Table(
     Column("category", String(100), nullable=False),  # "": the bank's
     Column("parsed", Boolean, nullable=False),  # no: the list's own text, of a signal not installed then
     Column("list", ForeignKey("bank_list.id")),
+    Column("owner", Integer, nullable=False, server_default="0"),  # 0: people and lists; else a feed's number
     Column("added_at", UtcDateTime, nullable=False),
     Column("added_generation", BigInteger, nullable=False),
     Column("removed_at", UtcDateTime),
@@ -110,6 +111,7 @@ bank_entry = Table(
         "signal",
         "value",
         "source_id",
+        "owner",
         unique=True,
         sqlite_where=_IN_FORCE,
         postgresql_where=_IN_FORCE,

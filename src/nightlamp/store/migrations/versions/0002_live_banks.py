@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.Column("category", sa.String(length=100), nullable=False),
         sa.Column("parsed", sa.Boolean(), nullable=False),
         sa.Column("list", sa.Integer(), nullable=True),
+        sa.Column("owner", sa.Integer(), server_default="0", nullable=False),
         sa.Column("added_at", UtcDateTime(), nullable=False),
         sa.Column("added_generation", sa.BigInteger(), nullable=False),
         sa.Column("removed_at", UtcDateTime(), nullable=True),
@@ -116,7 +117,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_bank_entry_in_force",
         "bank_entry",
-        ["bank", "signal", "value", "source_id"],
+        ["bank", "signal", "value", "source_id", "owner"],
         unique=True,
         sqlite_where=sa.text("removed_generation IS NULL"),
         postgresql_where=sa.text("removed_generation IS NULL"),
