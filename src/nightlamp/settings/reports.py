@@ -2,8 +2,55 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveInt, SecretStr
+
 from nightlamp.settings.section import Section
+
+IN_EARNEST = "production: every report is real and cannot be undone"
 
 
 class ReportsSettings(Section):
     """Reports to authorities."""
+
+    send_to: Literal["test", "production: every report is real and cannot be undone"] = Field(
+        default="test",
+        description="NCMEC's test host; or, with this whole sentence, the CyberTipline itself",
+    )
+    username: str = Field(default="", description="issued by NCMEC for that host")
+    password: SecretStr | None = Field(default=None, description="issued by NCMEC for that host")
+    identity_file: Path | None = Field(
+        default=None,
+        description="private key that opens the evidence; only a node that has it sends reports; "
+        "default: data_dir/vault.key, if it is there",
+    )
+    xsd_file: Path | None = Field(
+        default=None,
+        description="schema that nightlamp report xsd fetches; if it is there, reports are checked by it; "
+        "default: data_dir/cybertip.xsd",
+    )
+    approvals: Literal[1, 2] = Field(default=1, description="people who must approve each report")
+    jurisdiction: str = Field(default="US", description="whose law says how long evidence is held: US or UK")
+    hold_days: PositiveInt | None = Field(
+        default=None, description="how long evidence is held from the report on; default: the law's term"
+    )
+    draft_hours: PositiveInt = Field(
+        default=24, description="a draft that waits longer is called overdue in nightlamp report status"
+    )
+    every: timedelta = Field(default=timedelta(hours=24), description="between two reconciliations")
+    industry_classification: bool = Field(
+        default=False,
+        description="send A1, A2, B1, B2: only for companies that signed the Industry Hash Sharing agreement",
+    )
+    company: str = Field(default="", max_length=100, description="the reporting company's name")
+    contact_email: str = Field(default="", max_length=255, description="whom NCMEC may write to")
+    contact_phone: str = Field(default="", max_length=50, description="whom NCMEC may call")
+    company_template: str = Field(
+        default="", description="text for every report: who the company is, how to serve legal process"
+    )
+    terms_of_service: str = Field(default="", description="the terms that apply, for every report")
+    legal_url: str = Field(default="", max_length=2083, description="a page for law enforcement")
+    platform: str = Field(default="", max_length=256, description="the service's full name")
