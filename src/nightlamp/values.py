@@ -111,6 +111,7 @@ Says = Literal[
     "signed",  # who signed it
     "broken",  # a signature or seal that does not hold
     "present",  # evidence that was found and could not be read here
+    "measured",  # what a measurement or detector gave, whether it hints at something or not
 ]
 Channel = Literal[
     "c2pa",

@@ -90,7 +90,15 @@ def _origin(data: memoryview, size: int, limits: Limits, origin: Asked, pdq: byt
     """What the whole of a picture or video says of its origin; of anything else, that it was not examined."""
     if len(data) != size or not size:
         return assess([], [Unchecked("content", "too large" if size > limits.bytes else "no reader")])
-    return origin_of(data, limits, trust=origin.trust, received=origin.received, pdq=pdq)
+    return origin_of(
+        data,
+        limits,
+        trust=origin.trust,
+        received=origin.received,
+        pdq=pdq,
+        forensics=origin.forensics,
+        detectors=origin.detectors,
+    )
 
 
 def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail) -> Iterator[Step]:

@@ -8,9 +8,11 @@ item it holds, and do no more.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from nightlamp.examine.examination import Shape, Step
@@ -126,7 +128,14 @@ def unpack_step(packed: Any) -> Step:
 
 def pack_asked(origin: Asked | None) -> dict[str, Any] | None:
     """What is asked about the origin, as JSON; when an item arrived goes with the item."""
-    return None if origin is None else {"trust": asdict(origin.trust), "reveal": origin.reveal}
+    if origin is None:
+        return None
+    return {
+        "trust": asdict(origin.trust),
+        "reveal": origin.reveal,
+        "forensics": origin.forensics,
+        "detectors": [os.fspath(path) for path in origin.detectors],
+    }
 
 
 def unpack_asked(packed: Any) -> Asked | None:
@@ -135,4 +144,5 @@ def unpack_asked(packed: Any) -> Asked | None:
         return None
     trust = packed["trust"]
     trusted = TrustList(trust["anchors"], trust["allowed"], tuple(trust["purposes"]))
-    return Asked(trusted, packed["reveal"])
+    detectors = tuple(map(Path, packed["detectors"]))
+    return Asked(trusted, packed["reveal"], forensics=packed["forensics"], detectors=detectors)

@@ -66,9 +66,11 @@ def warm_up(origin: Asked | None) -> None:
         drawn = io.BytesIO()
         picture.convert(mode).save(drawn, kind)
         drawn.seek(0)
-        examine(drawn, installed(), origin=origin)
+        # An operator's model is run only once the limits hold.
+        asked = replace(origin, detectors=()) if origin else None
+        examine(drawn, installed(), origin=asked)
     if origin is not None:
-        prepare(origin.trust)
+        prepare(origin.trust, origin.detectors)
 
 
 def confine(limits: Limits) -> None:

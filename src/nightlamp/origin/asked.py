@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from nightlamp.errors import ConfigError
 
@@ -67,8 +68,19 @@ class Asked:
         trust: whose C2PA signatures count. A library's "valid" only means "unbroken".
         reveal: prompts, serials and names come along, sealed; otherwise only that they are there.
         received: when the item arrived, with a time zone: a later capture time is told.
+        forensics: look at the pixels too, for watermarks and weak hints; it takes longer.
+        detectors: manifests of the operator's detectors that are asked.
     """
 
     trust: TrustList = NOBODY
     reveal: bool = False
     received: datetime | None = None
+    forensics: bool = False
+    detectors: tuple[Path, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what decides the answers: the trust list, and what else is asked."""
+        more = ["forensics"] if self.forensics else []
+        more += [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.detectors]
+        return hashlib.sha256("\0".join([self.trust.digest, *more]).encode()).hexdigest()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 from nightlamp.media import HEAD, Limits, sniff
-from nightlamp.origin import c2pa, c2pa_report, metadata, novelai, thumbnail, xmp
+from nightlamp.origin import c2pa, c2pa_report, metadata, novelai, pixels, thumbnail, xmp
 from nightlamp.origin.asked import NOBODY, TrustList
 from nightlamp.origin.containers import pieces_of
 from nightlamp.origin.generators import generated_by
@@ -30,6 +31,8 @@ def origin_of(
     received: datetime | None = None,
     pdq: bytes | None = None,
     thumbnails: bool = True,
+    forensics: bool = False,
+    detectors: tuple[Path, ...] = (),
 ) -> Assessment:
     """What a file says of how it was made. Never raises for what the bytes are.
 
@@ -40,6 +43,8 @@ def origin_of(
         received: when the file arrived, with a time zone, to compare its capture time with.
         pdq: the picture's PDQ as is, if it is known: sparing a decoding where a thumbnail is compared.
         thumbnails: compare an embedded thumbnail with the picture, which decodes both.
+        forensics: search the pixels for watermarks and weak hints too, which decodes the picture.
+        detectors: manifests of detectors that look at the picture.
     """
     limits = limits or Limits()
     view = memoryview(data)
@@ -47,14 +52,22 @@ def origin_of(
         return assess([], [Unchecked("content", "too large")])
     gathering = _Gathering(view, limits, trust, received, pdq, thumbnails)
     gathering.gather()
+    if forensics or detectors:
+        said_of_pixels, missed = pixels.of_pixels(view, limits, forensics=forensics, detectors=detectors)
+        gathering.statements += said_of_pixels
+        gathering.unchecked += missed
     said = sorted(dict.fromkeys(gathering.statements), key=lambda s: -s.strength)
     if len(said) > _STATEMENTS:
         gathering.unchecked.append(Unchecked("statements", "too many"))
     return assess(said[:_STATEMENTS], dict.fromkeys(gathering.unchecked))
 
 
-def prepare(trust: TrustList = NOBODY) -> None:
-    """Load what ``origin_of`` may need, while memory is not bounded yet."""
+def prepare(trust: TrustList = NOBODY, detectors: tuple[Path, ...] = ()) -> None:
+    """Load what ``origin_of`` may need, while memory is not bounded yet. Models are loaded when they are
+    needed first: the bounds hold for them too."""
+    if detectors:
+        with contextlib.suppress(ImportError):
+            import onnxruntime  # noqa: F401
     if c2pa_report.installed():
         with contextlib.suppress(Exception):  # each item then says why it was not checked
             c2pa_report.context(trust)

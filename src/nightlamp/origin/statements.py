@@ -17,9 +17,10 @@ FORGEABLE: Mapping[Channel, str] = {
     "comment": _PLAIN,
     "container": "anybody can write it with a common tool; re-encoding replaces it",
     "thumbnail": "anybody can replace or remove it; some editors forget to renew it",
-    "watermark": "anybody can embed it; recompression and scaling weaken or remove it",
-    "forensics": "a measurement, which recompression and scaling change",
-    "detector": "a model's guess",
+    "watermark": "anybody can embed it in any picture, and recompression, scaling or cropping removes it; "
+    "not to find one proves nothing",
+    "forensics": "a measurement with a known rate of error; recompression, scaling or noise change it",
+    "detector": "a model's guess; what it is worth, 'nightlamp origin evaluate' tells",
 }
 
 
