@@ -9,7 +9,9 @@ from nightlamp.errors import FeedError
 from nightlamp.feeds.exchange import Kind
 
 # Module of ``nightlamp.feeds.exchanges`` by kind; each has a ``KIND``.
-_MODULES: dict[str, str] = {}
+_MODULES: dict[str, str] = {
+    "ncmec": "ncmec",
+}
 
 
 class _Kinds(Mapping[str, Kind]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import zlib
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import h11
 
@@ -13,6 +15,7 @@ from nightlamp.outbound.connection import Deadline
 
 _RECEIVE = 1 << 16
 _MAX_HEAD = 1 << 16  # bytes of a status line and its headers
+_MAX_WAIT = 24 * 3600.0  # seconds
 _MAX_INTERIM = 8  # 1xx answers before the real one
 
 
@@ -37,6 +40,16 @@ class Answer:
         """The values of a header, joined by commas (RFC 9110 §5.3), or ``None``; ``name`` in lower case."""
         values = [value for key, value in self._head.headers if key == name]
         return b", ".join(values).decode("utf-8", "replace") if values else None
+
+    def retry_after(self) -> float | None:
+        """Seconds that it wants us to wait: a number, or a date by its own clock (RFC 9110 §10.2.3)."""
+        wait = (self.header(b"retry-after") or "").strip()
+        if wait.isascii() and wait.isdigit():
+            return min(float(wait[:9]), _MAX_WAIT)
+        until, now = date(wait), date(self.header(b"date"))
+        if until is None or now is None:
+            return None
+        return min(max((until - now).total_seconds(), 0.0), _MAX_WAIT)
 
     def body(self, most: int) -> bytes:
         """The body, unpacked, of at most ``most`` bytes; raises ``OutboundError``."""
@@ -95,6 +108,15 @@ class Answer:
             yield bytes(event.data)
         if not isinstance(event, h11.EndOfMessage):
             raise OutboundError("bad answer", "cut short")
+
+
+def date(text: str | None) -> datetime | None:
+    """A date of HTTP in UTC, if it is one."""
+    try:
+        found = parsedate_to_datetime(text or "")
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _at_most(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:

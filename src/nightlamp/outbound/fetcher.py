@@ -6,8 +6,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nightlamp.errors import OutboundError
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from nightlamp.outbound.exchange import Answer
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MAX_WAIT = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ class Fetcher:
             OutboundError: there was no answer; any status is an answer.
         """
         with self._asked("POST", _parsed(url), headers, body, Deadline(self.rules.seconds)) as answer:
-            return Posted(answer.status, _retry_after(answer))
+            return Posted(answer.status, answer.retry_after())
 
     def ask(
         self,
@@ -240,32 +238,14 @@ def _parsed(url: str) -> Url:
 
 
 def _answered(answer: Answer, body: bytes) -> Answered:
+    from nightlamp.outbound.exchange import date
+
     return Answered(
         answer.status,
         body,
-        _date(answer.header(b"date")),
-        _retry_after(answer),
+        date(answer.header(b"date")),
+        answer.retry_after(),
         answer.header(b"etag") or "",
         answer.header(b"last-modified") or "",
         answer.header(b"location") or "",
     )
-
-
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds, or a date seen from the sender's own clock (RFC 9110 §10.2.3)."""
-    wait = (answer.header(b"retry-after") or "").strip()
-    if wait.isascii() and wait.isdigit():
-        return min(float(wait[:9]), _MAX_WAIT)
-    until, now = _date(wait), _date(answer.header(b"date"))
-    if until is None or now is None:
-        return None
-    return min(max((until - now).total_seconds(), 0.0), _MAX_WAIT)
-
-
-def _date(text: str | None) -> datetime | None:
-    """A date of HTTP in UTC, if it is one."""
-    try:
-        found = parsedate_to_datetime(text or "")
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -10,6 +10,10 @@ MAX_DEPTH = 32
 _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
 
 
+class HostileError(ValueError):
+    """It breaks a limit, or uses what no honest sender needs; never quotes the data."""
+
+
 def loads(data: bytes, depth: int = MAX_DEPTH) -> Any:
     """The value.
 
@@ -18,7 +22,8 @@ def loads(data: bytes, depth: int = MAX_DEPTH) -> Any:
         depth: objects and arrays within one another, at most.
 
     Raises:
-        ValueError: no JSON (RFC 8259), too deep, or an object that names a key twice. Never quotes the data.
+        ValueError: no JSON (RFC 8259); ``HostileError`` if too deep, or an object names a key twice. Never quotes
+            the data.
     """
     _check_depth(data, depth)
     try:
@@ -28,7 +33,7 @@ def loads(data: bytes, depth: int = MAX_DEPTH) -> Any:
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise HostileError("nested too deep") from None
 
 
 def _check_depth(data: bytes, most: int) -> None:
@@ -38,7 +43,7 @@ def _check_depth(data: bytes, most: int) -> None:
         if first in b"[{":
             depth += 1
             if depth > most:
-                raise ValueError("nested too deep")
+                raise HostileError("nested too deep")
         elif first in b"]}":
             depth -= 1
 
@@ -47,7 +52,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object; readers of one with a key twice disagree about what it says."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("an object that names a key twice")
+        raise HostileError("an object that names a key twice")
     return found
 
 

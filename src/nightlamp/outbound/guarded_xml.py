@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from nightlamp.outbound.guarded_json import HostileError
+
 MAX_DEPTH = 32
 MAX_TEXT = 1 << 20  # characters of one element's own text, or of one attribute
 MAX_NODES = 100_000  # elements within one that is given out
@@ -57,7 +59,7 @@ def elements(
         depth: elements within one another, at most.
 
     Raises:
-        ValueError: no well-formed XML, a DTD, or a limit. Never quotes the document.
+        ValueError: no well-formed XML; ``HostileError`` if it has a DTD or breaks a limit. Never quotes it.
     """
     reading = _Reading(frozenset(names), frozenset(root), depth)
     for piece in pieces:
@@ -95,7 +97,7 @@ class _Reading:
         return found
 
     def _doctype(self, *_: object) -> None:
-        raise ValueError("XML with a DTD")
+        raise HostileError("XML with a DTD")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(" ")[2]
@@ -103,12 +105,12 @@ class _Reading:
             raise ValueError("XML of another kind")
         self._at += 1
         if self._at > self._depth:
-            raise ValueError("nested too deep")
+            raise HostileError("nested too deep")
         if not self._open and name not in self._names:
             return
         self._nodes = self._nodes + 1 if self._open else 1
         if self._nodes > MAX_NODES or any(len(value) > MAX_TEXT for value in attributes.values()):
-            raise ValueError("an element of absurd size")
+            raise HostileError("an element of absurd size")
         element = Element(name, {key.rpartition(" ")[2]: value for key, value in attributes.items()})
         if self._open:
             self._open[-1].children.append(element)
@@ -125,5 +127,5 @@ class _Reading:
         if self._open:
             element = self._open[-1]
             if len(element.text) + len(text) > MAX_TEXT:
-                raise ValueError("an element of absurd size")
+                raise HostileError("an element of absurd size")
             element.text += text
