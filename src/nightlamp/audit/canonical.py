@@ -10,6 +10,8 @@ import json
 from typing import Any
 
 LARGEST = 2**53 - 1
+# Made once: json.dumps makes another for each value that it is not to write as it does by default.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def encode(value: Any) -> bytes:
@@ -19,8 +21,12 @@ def encode(value: Any) -> bytes:
         ValueError: it holds something that has no place here; the message names the kind, not the value.
     """
     _check(value)
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode()
+    return spelled(value).encode()
+
+
+def spelled(value: Any) -> str:
+    """As ``encode``, for a value that is known to have a canonical form."""
+    return _ENCODER.encode(value)
 
 
 def decode(text: str | bytes) -> Any:

@@ -110,7 +110,12 @@ class Report:
 
 def link_hash(before: str, record: dict[str, Any]) -> str:
     """The hash of ``record`` after a record whose hash is ``before``; both 64 hexadecimal digits."""
-    return hashlib.sha256(bytes.fromhex(before) + canonical.encode(record)).hexdigest()
+    return text_hash(before, canonical.encode(record))
+
+
+def text_hash(before: str, record: bytes) -> str:
+    """As ``link_hash``, for a record that is written already, in canonical form."""
+    return hashlib.sha256(bytes.fromhex(before) + record).hexdigest()
 
 
 def verify(

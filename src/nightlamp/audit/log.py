@@ -9,17 +9,18 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, Row, insert, select, update
 
 from nightlamp.audit import canonical
-from nightlamp.audit.chain import Link, Report, link_hash, verify
+from nightlamp.audit.chain import Link, Report, text_hash, verify
 from nightlamp.audit.checkpoint import Checkpoint, PublicKeys, SigningKey
-from nightlamp.audit.record import Detail, Draft, Record, check, encode_details, time_text
+from nightlamp.audit.record import Detail, Draft, Record, check, encode_details, time_text, written
 from nightlamp.audit.tables import audit_checkpoint, audit_head, audit_record
 from nightlamp.errors import AuditError
 from nightlamp.store.clock import utc_now
+from nightlamp.store.rows import Rows
 
 _AT_ONCE = 1000
 # Made once: building a statement costs more than running it.
 _LOCK = select(audit_head).with_for_update()
-_INSERT = insert(audit_record)
+_ROWS = Rows(audit_record)
 _MOVE = update(audit_head)
 
 
@@ -78,8 +79,8 @@ def append_all(connection: Connection, drafts: Sequence[Draft]) -> list[Appended
     for draft, text in zip(drafts, texts, strict=True):
         sequence += 1
         moment = (draft.at or now).astimezone(UTC)
-        record = Record(sequence, moment, draft.actor, draft.action, draft.subject, draft.details)
-        digest = link_hash(digest, record.as_object())
+        record = written(sequence, moment, draft.actor, draft.action, draft.subject, text)
+        digest = text_hash(digest, record)
         placed.append(Appended(sequence, digest))
         rows.append(
             {
@@ -92,7 +93,7 @@ def append_all(connection: Connection, drafts: Sequence[Draft]) -> list[Appended
                 "hash": digest,
             }
         )
-    connection.execute(_INSERT, rows)
+    _ROWS.add(connection, rows)
     connection.execute(_MOVE, {"sequence": sequence, "hash": digest})
     return placed
 

@@ -25,14 +25,15 @@ from nightlamp.intake.submission import Outcome, Ruling
 from nightlamp.intake.tables import fetch, for_review, idempotency, item, match, outbox, verdict, webhook
 from nightlamp.lookback import Past, remember_all
 from nightlamp.store import Writer, new_id
+from nightlamp.store.rows import Rows
 from nightlamp.values import AS_IS
 from nightlamp.vault import HoldRequest, Sealed, Vault
 
 FOREVER = datetime.max.replace(microsecond=0)
 _TRIES = 2
 # Made once: building a statement costs more than running it.
-_ITEM = insert(item)
-_VERDICT = insert(verdict)
+_ITEM, _VERDICT, _NAME = Rows(item), Rows(verdict), Rows(idempotency)
+_MATCH = Rows(match, [name for name in match.c.keys() if name != "id"])  # noqa: SIM118 (names, not columns)
 _ENDPOINTS = select(webhook.c.id, webhook.c.every).where(webhook.c.disabled_at.is_(None))
 KEPT_MATCHES = 200  # of one verdict, the closest
 
@@ -232,7 +233,7 @@ def _conflict() -> IntakeError:
 def _write_items(connection: Connection, entries: Sequence[Entry], objects: dict[str, str]) -> None:
     new = [entry for entry in entries if not entry.known]
     if new:
-        connection.execute(_ITEM, [_item(entry, objects.get(entry.subject.item)) for entry in new])
+        _ITEM.add(connection, [_item(entry, objects.get(entry.subject.item)) for entry in new])
     waiting = [entry for entry in new if entry.ruling is None]
     if waiting:
         rows = [
@@ -297,10 +298,9 @@ def _update_item(connection: Connection, entry: Entry, object_id: str | None) ->
 def _write_verdicts(connection: Connection, entries: Sequence[Entry]) -> None:
     rulings = [entry.ruling for entry in entries if entry.ruling is not None]
     if rulings:
-        connection.execute(_VERDICT, [pack_ruling(ruling) for ruling in rulings])
+        _VERDICT.add(connection, [pack_ruling(ruling) for ruling in rulings])
         rows = [row for ruling in rulings for row in pack_matches(ruling, KEPT_MATCHES)]
-        if rows:
-            connection.execute(insert(match), rows)
+        _MATCH.add(connection, rows)
     _ask_for_review(connection, entries)
 
 
@@ -341,8 +341,7 @@ def _write_names(connection: Connection, entries: Sequence[Entry]) -> None:
         for entry in entries
         if entry.request
     ]
-    if rows:
-        connection.execute(insert(idempotency), rows)
+    _NAME.add(connection, rows)
 
 
 def _write_outbox(connection: Connection, entries: Sequence[Entry]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, select
 
 from nightlamp.banks.live import current_mark
 from nightlamp.lookback.tables import (
@@ -19,14 +19,13 @@ from nightlamp.lookback.tables import (
     lookback_print,
 )
 from nightlamp.signals import Signal, installed
+from nightlamp.store.rows import Rows
 from nightlamp.values import Fingerprint
 
 AT_ONCE = 1_000  # items of one transaction that forgets
 _CHILDREN = (lookback_digest, lookback_print, lookback_behind)
-# Made once: building a statement costs more than running it.
-_NUMBERED = insert(lookback_item).returning(lookback_item.c.id, sort_by_parameter_order=True)
-_DIGEST = insert(lookback_digest)
-_PRINT = insert(lookback_print)
+_ITEM, _BEHIND = Rows(lookback_item), Rows(lookback_behind)
+_DIGEST, _PRINT = Rows(lookback_digest), Rows(lookback_print)
 
 
 def remember(
@@ -70,16 +69,20 @@ def remember_all(
     if not items:
         return
     signals = installed() if signals is None else signals
-    rows = [{"item": p.item, "generation": p.generation, "expires_at": p.expires_at} for p in items]
-    refs = list(connection.scalars(_NUMBERED, rows))
+    refs = _numbers(connection, len(items))
+    _ITEM.add(
+        connection,
+        [
+            {"id": ref, "item": p.item, "generation": p.generation, "expires_at": p.expires_at}
+            for ref, p in zip(refs, items, strict=True)
+        ],
+    )
     digests: list[dict[str, Any]] = []
     prints: list[dict[str, Any]] = []
     for ref, past in zip(refs, items, strict=True):
         _sort(past.fingerprints, ref, signals, digests, prints)
-    if digests:
-        connection.execute(_DIGEST, digests)
-    if prints:
-        connection.execute(_PRINT, prints)
+    _DIGEST.add(connection, digests)
+    _PRINT.add(connection, prints)
     # The look at the counter must come after the first write: see docs/decisions/look-back-never-misses.md.
     now = current_mark(connection).generation
     behind = [
@@ -87,8 +90,16 @@ def remember_all(
         for ref, past in zip(refs, items, strict=True)
         if now > past.generation
     ]
-    if behind:
-        connection.execute(insert(lookback_behind), behind)
+    _BEHIND.add(connection, behind)
+
+
+def _numbers(connection: Connection, count: int) -> list[int]:
+    """So many places in the scan that nobody else takes."""
+    if connection.dialect.name == "postgresql":
+        place = func.nextval(func.pg_get_serial_sequence("lookback_item", "id"))
+        return list(connection.scalars(select(place).select_from(func.generate_series(1, count))))
+    last = connection.scalar(select(func.max(lookback_item.c.id))) or 0  # SQLite: no other can write now
+    return list(range(last + 1, last + 1 + count))
 
 
 def _sort(
