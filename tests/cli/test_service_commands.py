@@ -130,3 +130,23 @@ def test_expired_content_waits_for_the_delay(ready, monkeypatch):
     assert vault.purge(late, delay=settings.vault.destroy_after).due == 1
     engine.dispose()
     assert "0 destroyed, 0 waiting" in ready("vault", "purge")  # the true clock: it is held
+
+
+def test_strangers_are_named_adopted_and_removed_with_a_reason(ready):
+    settings = load()
+    engine = connect(settings.database_url)
+    store = vault.open_vault(settings, engine)
+    for content in (b"one", b"two"):
+        store.enter(store.seal(content).name)
+    assert "2 strangers" in ready("vault", "reconcile")
+    assert ready("vault", "strangers").count("stored 20") == 2
+    assert "--reason" in ready("vault", "strangers", "--remove", status=64)
+    assert (
+        ready("vault", "strangers", "--adopt-until", "2099-01-01", "--reason", "old backup").count("object")
+        == 2
+    )
+    assert "0 lost, 0 failed, 0 strangers" in ready("vault", "reconcile")
+    store.enter(store.seal(b"three").name)
+    assert ready("vault", "strangers", "--remove", "--reason", "not ours").count("removed") == 1
+    assert ready("vault", "strangers") == ""
+    engine.dispose()

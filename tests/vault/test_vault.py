@@ -11,7 +11,21 @@ from nightlamp.audit import PublicKeys
 from nightlamp.audit.tables import audit_record
 from nightlamp.errors import VaultError
 from nightlamp.store import Writer, reading
-from nightlamp.vault import HoldRequest, Identity, Recipients, Vault, holds, purge, reconcile, rekey, term
+from nightlamp.vault import (
+    HoldRequest,
+    Identity,
+    Recipients,
+    Vault,
+    adopt_stranger,
+    holds,
+    purge,
+    reconcile,
+    rekey,
+    remove_stranger,
+    still_strange,
+    strangers,
+    term,
+)
 from nightlamp.vault.tables import vault_blob
 
 US = HoldRequest("test hold", "US")
@@ -168,6 +182,45 @@ def test_orphans_are_removed_with_a_record_and_young_ones_left_alone(vault, cloc
     assert reconcile(vault) == type(report)(0, 0, (), (), 0)
 
 
+def test_what_was_entered_is_never_an_orphan_and_stays_until_a_person_says_so(vault, clock, identity):
+    # given content that was kept in a database that is lost since: this one does not know it
+    known = keep(vault)
+    reconcile(vault)
+    names_then = names(vault)
+    for content in (b"adopted", b"removed"):
+        vault.enter(vault.seal(content).name)
+    clock.move(days=1_000)
+
+    # when the vault is tended again and again, then it is told of, and there
+    for _ in range(3):
+        report = reconcile(vault)
+        assert (report.orphans, len(report.strangers)) == (0, 2)
+    found = strangers(vault)
+    assert {stored.name for stored in found} == set(report.strangers) == names(vault) - names_then
+
+    # and only a person's word adopts or removes it
+    object_id = adopt_stranger(vault, found[0].name, US, actor="operator")
+    assert vault.open(object_id, identity, actor="a", why="b").data in (b"adopted", b"removed")
+    assert remove_stranger(vault, found[1].name, actor="operator", reason="not ours")
+    assert not vault.place.exists(found[1].name)
+    assert still_strange(vault, report.strangers) == reconcile(vault).strangers == ()
+    assert actions(vault)[-5:] == [
+        "vault.adopted",
+        "vault.held",
+        "vault.opened",
+        "vault.removed",
+        "vault.destroyed",
+    ]
+    assert known
+
+
+def test_what_a_crash_left_between_commit_and_entering_is_entered_later(vault):
+    keep(vault)
+    assert [stored.entered for stored in vault.place.names()] == [False]
+    reconcile(vault)
+    assert [stored.entered for stored in vault.place.names()] == [True]
+
+
 def test_a_transaction_that_comes_too_late_for_its_orphan_fails_and_promises_nothing(vault, clock):
     sealed = vault.seal(b"slow")
     reconcile(vault, older_than=timedelta(days=-1))
@@ -252,7 +305,7 @@ def test_an_object_that_cannot_be_resealed_is_named_and_kept(vault, identity):
     good, bad = keep(vault, b"good"), keep(vault, os.urandom(100))
     with vault.engine.begin() as connection:
         name = connection.scalar(select(vault_blob.c.name).where(vault_blob.c.object == bad))
-    path = vault.place._path(name)
+    path = vault.place._path(name, ".new")
     path.write_bytes(path.read_bytes()[:-1])
     fresh = Identity.generate()
     report = rekey(vault, identity, Recipients.of([fresh.public]), actor="admin:a")

@@ -1,8 +1,8 @@
 """A place in an S3-compatible store. Needs the extra ``s3``.
 
-Objects are uploaded whole (in parts if they are large) and appear whole. As long as one is new, an empty object
-``<name>.new`` lies beside it. A deletion removes every version, so that a bucket with versioning keeps nothing;
-a bucket with object lock refuses, and that is an error.
+Objects are uploaded whole (in parts if they are large) and appear whole. As long as one is new, an empty
+object ``<name>.new`` lies beside it. A deletion removes every version, so that a bucket with versioning keeps
+nothing; a bucket with object lock refuses, and that is an error.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ looked for, and the row says ``destroyed`` together with the audit record. A cra
 a transaction that was about to enter the same blob then fails, instead of referring to bytes that are
 gone. So no clock decides whether that is safe.
 
-Only what is *new* at the place can be an orphan. Bytes that were entered, and that this database does not know,
-are *strangers*: it was restored from an older backup, or the place is another's too. They are kept, and told
-of, until a person removes or adopts them.
+Only what is *new* at the place can be an orphan. Bytes that were entered, and that this database does not
+know, are *strangers*: it was restored from an older backup, or the place is another's too. They are kept, and
+told of, until a person removes or adopts them.
 """
 
 from __future__ import annotations
@@ -302,7 +302,8 @@ def _claim(vault: Vault, name: str) -> None:
 
 def _states(vault: Vault, names: Sequence[str]) -> dict[str, str]:
     """The states of those that have a row."""
-    c, states = vault_blob.c, {}
+    c = vault_blob.c
+    states: dict[str, str] = {}
     with reading(vault.engine) as connection:
         for at in range(0, len(names), _AT_ONCE):
             query = select(c.name, c.state).where(c.name.in_(names[at : at + _AT_ONCE]))
