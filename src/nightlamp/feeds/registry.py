@@ -11,6 +11,9 @@ from nightlamp.feeds.exchange import Kind
 # Module of ``nightlamp.feeds.exchanges`` by kind; each has a ``KIND``.
 _MODULES: dict[str, str] = {
     "ncmec": "ncmec",
+    "stopncii": "stopncii",
+    "threatexchange": "threatexchange",
+    "tat": "tat",
 }
 
 
