@@ -16,6 +16,7 @@ import click
 from nightlamp.cli.lists import bad_rows, describe, open_banks
 from nightlamp.cli.messages import NoInputError, tell
 from nightlamp.cli.options import bank_options, limit_options, limits_of, list_options
+from nightlamp.cli.origin import asked_with, origin_options
 from nightlamp.cli.preparing import preparing
 
 if TYPE_CHECKING:
@@ -55,12 +56,7 @@ _INTERRUPTED = 130
     is_flag=True,
     help="Also say how each file was made, as far as it tells; see 'nightlamp origin'.",
 )
-@click.option(
-    "--signers",
-    type=click.Path(path_type=Path),
-    metavar="PEM",
-    help="With --origin: certificates of authorities whose C2PA signatures count.",
-)
+@origin_options
 @limit_options
 @click.option(
     "--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]"
@@ -109,7 +105,6 @@ def scan(paths: tuple[str, ...], **given: Any) -> None:
     find . -name '*.jpg' -print0 | nightlamp scan -0 - --bank list.nli
     """
     from nightlamp.cli.interruption import Interruption
-    from nightlamp.cli.origin import asked_with
     from nightlamp.cli.progress import Progress
     from nightlamp.cli.summary import show_summary
     from nightlamp.examine import Workers
@@ -119,7 +114,7 @@ def scan(paths: tuple[str, ...], **given: Any) -> None:
 
     _check(paths, given)
     quiet = given["quiet"]
-    origin = asked_with(given["signers"]) if given["origin"] else None
+    origin = asked_with(given) if given["origin"] else None
     workers = Workers(given["workers"], limits_of(given), given["detail"], origin)
     with ExitStack() as stack:
         with preparing(quiet=quiet), ThreadPoolExecutor(1) as beside:
@@ -166,8 +161,13 @@ def _check(paths: Sequence[str], given: dict[str, Any]) -> None:
     to_file = given["output"] not in (None, "-")
     if not to_file and (given["resume"] or given["overwrite"]):
         raise click.UsageError("--resume and --overwrite need an --output FILE")
-    if given["signers"] and not given["origin"]:
-        raise click.UsageError("--signers needs --origin")
+    for option, value in (
+        ("--signers", given["signers"]),
+        ("--forensics", given["forensics"]),
+        ("--detector", given["detectors"]),
+    ):
+        if value and not given["origin"]:
+            raise click.UsageError(f"{option} needs --origin")
     if given["resume"] and given["overwrite"]:
         raise click.UsageError("either --resume or --overwrite")
     if given["output"] == "-" and given["form"] == "parquet":
@@ -216,7 +216,7 @@ def _output(
         "limits": asdict(workers.limits),
         "radius": dict(screener.radius),
         "signals": sorted(screener.signals),
-        "origin": None if workers.origin is None else workers.origin.trust.digest,
+        "origin": None if workers.origin is None else workers.origin.digest,
         **judged_by,
     }
     manifest = Manifest(path, form, settings)

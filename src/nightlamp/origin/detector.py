@@ -207,13 +207,14 @@ def of_picture(picture: PIL.Image.Image, detector: Detector) -> Statement:
         ConfigError: as ``Detector.score``.
     """
     manifest, scores = detector.manifest, detector.score(picture)
-    made = scores.get(f"{manifest.name}.{manifest.made}", -1.0)
-    if made >= manifest.threshold:
-        told = f"the operator's detector {manifest.name} takes it for made by AI"
-        return state("detector", "ai-made", told, Strength.WEAK, scores)
-    return state(
-        "detector", "measured", f"the operator's detector {manifest.name} was asked", Strength.CONTEXT, scores
-    )
+    made = scores.get(f"{manifest.name}.{manifest.made}")
+    told = f"the operator's detector {manifest.name} was asked"
+    if made is None:
+        return state("detector", "measured", told, Strength.CONTEXT, scores)
+    if made < manifest.threshold:
+        return state("detector", "measured", f"{told}: {made:.3f}", Strength.CONTEXT, scores)
+    told = f"the operator's detector {manifest.name} takes it for made by AI: {made:.3f}"
+    return state("detector", "ai-made", told, Strength.WEAK, scores)
 
 
 def score(

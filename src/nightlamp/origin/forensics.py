@@ -77,7 +77,8 @@ def of_frame(frame: Frame, data: memoryview) -> list[Statement]:
     tables = quantisation(data)
     found = scores(frame, tables)
     fields: dict[str, Value | None] = {name: round(value, 4) for name, value in found.items()}
-    said = [state("forensics", "measured", "its pixels were measured", Strength.CONTEXT, fields)]
+    told = ", ".join(f"{name} {value:.3g}" for name, value in found.items())
+    said = [state("forensics", "measured", f"measured: {told}", Strength.CONTEXT, fields)]
     if tables:
         quality = standard_quality(tables)
         text = (

@@ -112,8 +112,8 @@ def block_votes(pixels: np.ndarray, *, as_float: bool, swapped: bool) -> np.ndar
         chroma = weights[0] * red + weights[1] * green + weights[2] * blue
         chroma += np.float32(0.5)
     else:
-        luma = red * np.int32(4899) + green * np.int32(9617) + blue * np.int32(1868) + 8192 >> 14
-        whole: np.ndarray = (blue - luma) * 8061 + (128 << 14) + 8192
+        luma: np.ndarray = red * np.int32(4899) + green * np.int32(9617) + blue * np.int32(1868) + 8192
+        whole: np.ndarray = (blue - (luma >> 14)) * 8061 + (128 << 14) + 8192
         chroma = (whole >> 14).astype(np.float32)
     low = chroma[::2] + chroma[1::2]
     low = (low[:, ::2] + low[:, 1::2]) / 2
