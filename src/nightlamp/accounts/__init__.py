@@ -10,6 +10,7 @@ or log a password, token or secret.
 """
 
 from nightlamp.accounts.attempts import TooFastError
+from nightlamp.accounts.entrance import Entered, Entrance, RefusedError, Whence
 from nightlamp.accounts.handshakes import invite
 from nightlamp.accounts.passkeys import Passkey, Site
 from nightlamp.accounts.people import (
@@ -36,15 +37,19 @@ __all__ = [
     "ROLES",
     "THEMES",
     "Account",
+    "Entered",
+    "Entrance",
     "Passkey",
     "Person",
     "Provider",
+    "RefusedError",
     "Role",
     "Session",
     "Site",
     "Token",
     "TooFastError",
     "Vouched",
+    "Whence",
     "add",
     "disable",
     "enable",

@@ -22,6 +22,7 @@ from nightlamp.server import (
     submitting,
     webhooks,
 )
+from nightlamp.server.console import create_console
 from nightlamp.server.gatekeeping import BodyLimits, KeyCheck, RequestLog
 from nightlamp.server.node import Node
 from nightlamp.server.shortcut import Shortcut
@@ -32,6 +33,14 @@ _ROUTERS = (submitting, items, banks, policies, keys, webhooks, auditing, health
 _OPEN = ("/v1/health/live", "/v1/health/ready", "/metrics")
 # Bodies that endpoints read themselves.
 _MODELS = (shapes.UrlItem, shapes.Batch, shapes.FingerprintItem, shapes.FingerprintBatch)
+# Its own traces and logs would hold addresses and texts of errors; versions without them ignore this.
+_QUIET: Any = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -60,19 +69,13 @@ def create_app(settings: Settings, node: Node | None = None) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
-        # Its own traces and logs would hold addresses and texts of errors; versions without them ignore this.
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-            "operation_spans": False,
-            "auto_configure": False,
-        },
+        telemetry=_QUIET,
     )
     app.state.node = node
     problems.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
+    app.mount("/console", create_console(node, telemetry=_QUIET))
     # Added last, called first.
     app.add_middleware(Shortcut)
     app.add_middleware(BodyLimits, node=node)

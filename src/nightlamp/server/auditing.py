@@ -37,7 +37,7 @@ def list_records(node: Asked, cursor: After = 0, limit: Limit = 50) -> JSONRespo
 def verify(node: Asked) -> dict[str, Any]:
     """Check the whole chain, and say where it is broken. Takes time in proportion to its length."""
     with reading(node.engine) as connection:
-        report = audit.verify_log(connection, _keys(node))
+        report = audit.verify_log(connection, public_keys(node))
     fields = ("fault", "at", "first", "last", "text")
     findings = [{name: getattr(finding, name) for name in fields} for finding in report.findings]
     return {"intact": report.intact, "records": report.records, "signed": report.signed, "findings": findings}
@@ -51,14 +51,16 @@ def export(node: Asked, after: After = 0) -> StreamingResponse:
             there = select(audit_record.c.sequence).where(audit_record.c.sequence == after)
             if connection.scalar(there) is None:
                 raise Problem("not-found", "there is no such record", where="after")
-    return StreamingResponse(_lines(node, after), media_type="application/jsonl")
+    return StreamingResponse(export_lines(node, after), media_type="application/jsonl")
 
 
-def _lines(node: Node, after: int) -> Iterator[bytes]:
+def export_lines(node: Node, after: int) -> Iterator[bytes]:
+    """The log as a file, from behind sequence ``after``."""
     with reading(node.engine) as connection:
-        yield from audit.export(connection, _keys(node), after=after)
+        yield from audit.export(connection, public_keys(node), after=after)
 
 
-def _keys(node: Node) -> PublicKeys:
+def public_keys(node: Node) -> PublicKeys:
+    """The keys whose checkpoints this node believes."""
     earlier = PublicKeys.read(node.settings.audit.public_keys)
     return PublicKeys.of([*earlier.by_id.values(), node.signing.public])

@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_PEOPLE = "/console/"  # they have sessions, not keys
 _OPEN = ("/v1/health/", "/v1/openapi.json", "/metrics")
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _BATCHES = 4
@@ -73,7 +74,8 @@ class RequestLog:
             self._note(scope, identity, status, time.monotonic() - begun)
 
     def _note(self, scope: Scope, identity: str, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "none")
+        found = getattr(scope.get("route"), "path", None)
+        route = "none" if found is None else scope.get("root_path", "") + found
         self._node.metrics.requests.labels(scope["method"][:10], route, str(status)).observe(seconds)
         principal, error = scope.get("nightlamp.principal"), scope.get("nightlamp.error")
         told = failure(error) if error is not None else {}
@@ -87,6 +89,7 @@ class RequestLog:
             ms=round(seconds * 1000, 1),
             received=scope.get("nightlamp.received", 0),
             key=principal.key if principal else None,
+            **({"person": person} if (person := scope.get("nightlamp.person")) else {}),
             **told,
         )
 
@@ -100,7 +103,7 @@ class KeyCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] == "http":
+        if scope["type"] == "http" and not f"{scope['path']}/".startswith(_PEOPLE):
             given = header(scope, b"authorization") or b""
             kind, _, text = given.decode("latin-1").partition(" ")
             try:

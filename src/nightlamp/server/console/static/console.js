@@ -1,0 +1,96 @@
+// Keys, passkeys, questions before what cannot be undone. Pages say what they want in data- attributes:
+//   data-key="g p"        a key, or one after another, that follows the link, presses the button, or focuses the field
+//   data-open="id"        a button that opens the dialog with this id
+//   data-confirm="…"      a form that asks first
+//   data-passkey="get"    a form that asks the browser for a passkey ("create": for a new one) and sends its answer
+"use strict";
+(() => {
+  const PAUSE = 1200; // milliseconds between the keys of a sequence
+  let pressed = "";
+  let last = 0;
+
+  const keyed = () => [...document.querySelectorAll("[data-key]")].filter((each) => each.checkVisibility());
+  const named = (each) =>
+    each.getAttribute("aria-label") || each.labels?.[0]?.textContent || each.firstChild?.textContent.trim() || each.textContent.trim();
+
+  function showKeys(dialog) {
+    const list = dialog.querySelector("dl");
+    list.replaceChildren();
+    for (const each of keyed()) {
+      const term = document.createElement("dt");
+      for (const key of each.dataset.key.split(" ")) {
+        const shown = document.createElement("kbd");
+        shown.textContent = key;
+        term.append(shown, " ");
+      }
+      const told = document.createElement("dd");
+      told.textContent = each.dataset.keyLabel || named(each);
+      list.append(term, told);
+    }
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.defaultPrevented) return;
+    if (!("shortcuts" in document.body.dataset) || document.querySelector("dialog[open]")) return;
+    if (event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]")) return;
+    const now = performance.now();
+    pressed = now - last < PAUSE && pressed ? `${pressed} ${event.key}` : event.key;
+    last = now;
+    const known = keyed();
+    const hit = known.find((each) => each.dataset.key === pressed) || known.find((each) => each.dataset.key === event.key);
+    if (!hit) return;
+    event.preventDefault();
+    pressed = "";
+    if (hit.matches("input, textarea, select")) hit.focus();
+    else hit.click();
+  });
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-open]");
+    if (!opener) return;
+    const dialog = document.getElementById(opener.dataset.open);
+    if (dialog.id === "keys") showKeys(dialog);
+    dialog.showModal();
+  });
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) event.preventDefault();
+    else if (form.dataset.passkey && !form.elements.answer.value) {
+      event.preventDefault();
+      passkey(form);
+    }
+  }, true);
+
+  async function passkey(form) {
+    const trouble = form.querySelector("[data-trouble]");
+    trouble.hidden = true;
+    try {
+      const asked = await fetch(`${form.getAttribute("action")}/question`, {
+        method: "POST",
+        body: new URLSearchParams({ csrf: form.elements.csrf.value }),
+      });
+      if (!asked.ok) throw new Error("no question");
+      const question = await asked.json();
+      const create = form.dataset.passkey === "create";
+      const options = create
+        ? PublicKeyCredential.parseCreationOptionsFromJSON(question)
+        : PublicKeyCredential.parseRequestOptionsFromJSON(question);
+      const made = create
+        ? await navigator.credentials.create({ publicKey: options })
+        : await navigator.credentials.get({ publicKey: options });
+      form.elements.answer.value = JSON.stringify(made.toJSON());
+      form.requestSubmit();
+    } catch {
+      trouble.hidden = false;
+    }
+  }
+
+  const ready = () => {
+    for (const each of document.querySelectorAll(".help")) each.hidden = !("shortcuts" in document.body.dataset);
+    if (window.PublicKeyCredential?.parseRequestOptionsFromJSON)
+      for (const each of document.querySelectorAll("form[data-passkey]")) each.hidden = false;
+  };
+  document.addEventListener("DOMContentLoaded", ready);
+  document.addEventListener("htmx:afterSettle", ready);
+})();

@@ -1,0 +1,207 @@
+"""A node behind its console, with a person of each role, and clients that are browsers."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from nightlamp import accounts
+from nightlamp.accounts import ROLES, Role, Token, codes, passwords
+from nightlamp.server import Node, create_app
+from nightlamp.server.logs import configure
+from nightlamp.settings import Settings
+from nightlamp.store import utc_now
+
+ORIGIN = "https://nightlamp.example"
+PASSWORD = "correct horse battery"
+HASH = passwords.hashed(PASSWORD, "")
+
+
+class Authenticator:
+    """An app that shows one-time codes, each once: it goes on to the next step instead of waiting."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._step = int(time.time()) // codes.STEP - 1
+
+    def code(self) -> str:
+        self._step += 1
+        return codes.code_at(self._secret, self._step)
+
+
+@dataclass
+class House:
+    """The node, and who is in it."""
+
+    node: Node
+    app: Any
+    log: io.StringIO
+    people: dict[str, accounts.Account] = field(default_factory=dict)
+    secrets: dict[str, bytes] = field(default_factory=dict)
+
+    def person(self, name: str, *roles: Role, display: str = "", second: bool = True) -> accounts.Account:
+        """Somebody with a password, and one-time codes if ``second``."""
+        secret = codes.new_secret()
+        console = self.console
+
+        def make(connection: Any) -> accounts.Account:
+            now = utc_now()
+            made = accounts.add(connection, name, roles, actor="system", now=now, display=display)
+            passwords.store(connection, made.person, HASH, now=now)
+            if second:
+                step = int(time.time()) // codes.STEP - 3
+                code = codes.code_at(secret, step)
+                codes.set_up(
+                    connection, console.box, made.person, secret, code, now=now.fromtimestamp(step * 30, now.tzinfo)
+                )
+            return accounts.get(connection, made.id)
+
+        self.people[name], self.secrets[name] = self.node.writer.write(make), secret
+        return self.people[name]
+
+    @property
+    def console(self) -> Any:
+        mounted = next(route for route in self.app.routes if getattr(route, "path", "") == "/console")
+        return mounted.app._console
+
+    def browser(self, origin: str = ORIGIN) -> Browser:
+        client = TestClient(self.app, base_url=origin, raise_server_exceptions=False, follow_redirects=False)
+        return Browser(client, origin)
+
+    def signed_in(self, name: str) -> Browser:
+        """A browser with a session, without the way through the sign-in page."""
+        browser, account = self.browser(), self.people[name]
+        console = self.console
+        from nightlamp.accounts import sessions
+
+        token: Token = self.node.writer.write(
+            lambda c: sessions.start(
+                c,
+                account.id,
+                stage="full",
+                method="password",
+                now=utc_now(),
+                life=console.entrance.life,
+                address="192.0.2.1",
+                browser="test",
+            )
+        )
+        browser.client.cookies.set("__Host-nightlamp-session", token.reveal(), domain="nightlamp.example")
+        return browser
+
+
+@dataclass
+class Browser:
+    """An HTTP client that sends forms as a browser would."""
+
+    client: httpx.Client
+    origin: str = ORIGIN
+
+    def get(self, path: str, **rest: Any) -> httpx.Response:
+        return self.client.get(f"/console{path}", **rest)
+
+    def post(self, path: str, fields: dict[str, Any] | None = None, *, csrf: str | None = None) -> httpx.Response:
+        """A form of the page ``/account`` or, for who is not signed in, of the sign-in page."""
+        token = self.csrf() if csrf is None else csrf
+        return self.client.post(
+            f"/console{path}", data={"csrf": token, **(fields or {})}, headers={"origin": self.origin}
+        )
+
+    def csrf(self) -> str:
+        for path in ("/account", "/sign-in", "/sign-in/second", "/set-up"):
+            found = re.search(r'name="csrf" value="([0-9a-f]{64})"', self.get(path).text)
+            if found:
+                return found[1]
+        raise AssertionError("no page has a form")
+
+
+def node_of(folder: Path, database: str, log: io.StringIO, **console: Any) -> Node:
+    configure(log)
+    settings = Settings(data_dir=folder, database={"url": database}, console=console)
+    node = Node(settings, workers=lambda: contextlib.nullcontext(object()))  # type: ignore[arg-type]
+    node.prepare()
+    node.supervisor.start = lambda: None  # type: ignore[method-assign]
+    return node
+
+
+Build = Callable[..., House]
+
+
+@pytest.fixture
+def build(tmp_path: Path, sqlite_url: str) -> Iterator[Build]:
+    """Makes a node with its console; ``console`` are settings."""
+    with contextlib.ExitStack() as stack:
+
+        def make(database: str = "", folder: str = "data", **console: Any) -> House:
+            log = io.StringIO()
+            node = node_of(tmp_path / folder, database or sqlite_url, log, **{"url": ORIGIN, **console})
+            app = create_app(node.settings, node)
+            stack.enter_context(TestClient(app))
+            return House(node, app, log)
+
+        yield make
+
+
+@pytest.fixture
+def house(build: Build) -> House:
+    """A node with one person of each role, named as the role."""
+    made = build()
+    for role in ROLES:
+        made.person(role, role)
+    return made
+
+
+CHROMIUM = Path("/usr/bin/chromium")
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright; skips where there is none."""
+    if not CHROMIUM.exists():
+        pytest.skip("no Chromium: apt-get install chromium")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def live(build: Build) -> Iterator[tuple[House, str]]:
+    """A node that listens on this machine, with one person of each role, and the address of its console."""
+    made = build(url="", )
+    for role in ROLES:
+        made.person(role, role)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        config = uvicorn.Config(made.app, log_config=None, lifespan="off", access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield made, f"http://localhost:{listening.getsockname()[1]}/console"
+        server.should_exit = True
+        thread.join()
