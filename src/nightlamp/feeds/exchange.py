@@ -155,8 +155,10 @@ class Exchange(Protocol):
         """The pages of a run, one at a time; nothing is asked for before it is needed.
 
         Args:
-            checkpoint: where the last whole run ended; ``None``: from the beginning.
-            cursor: of the page behind which an earlier process broke off, with that same checkpoint.
+            checkpoint: the newest that a page gave, of this run or an earlier one; ``None``: from the
+                beginning.
+            cursor: of the newest page, if the run broke off behind it; go on there, with its range: the
+                checkpoint may be of a later page than the one that the run began with.
 
         Raises:
             ExchangeError: "stale" if cursor or checkpoint are no longer taken; anything else as it is. What

@@ -1,4 +1,4 @@
-"""The tables of feeds: the subscriptions, what each knows of its source's entries, and feedback that waits."""
+"""The tables of feeds: subscriptions, what each knows of its source's entries, feedback that waits."""
 
 from __future__ import annotations
 
@@ -48,8 +48,11 @@ feed = Table(
     Column("run", String(36)),  # the run under way; NULL: none is
     Column("run_mode", String(8), nullable=False),  # "", direct, staged, applying
     Column("run_started_at", UtcDateTime),
+    Column("run_at", UtcDateTime),  # when its last page was committed
     Column("run_whole", Boolean, nullable=False),  # the run asks for everything, whatever the checkpoint
-    Column("run_checkpoint", JSON(none_as_null=True)),  # where the run may begin anew; of a staged one not the feed's yet
+    Column(
+        "run_checkpoint", JSON(none_as_null=True)
+    ),  # where the run may begin anew; of a staged one not the feed's yet
     Column("run_cursor", JSON(none_as_null=True)),
     Column("run_pages", Integer, nullable=False),
     Column("run_records", BigInteger, nullable=False),

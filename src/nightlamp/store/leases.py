@@ -25,6 +25,7 @@ def take(
     seconds: float,
     limit: int,
     where: ColumnElement[bool] | None = None,
+    farthest: timedelta = FARTHEST,
 ) -> Sequence[Row[Any]]:
     """Take up to ``limit`` rows that are due and free; each then has a ``lease`` of its own.
 
@@ -33,7 +34,7 @@ def take(
     t = table.c
     far = t.lease_until > now + timedelta(seconds=2 * seconds)
     free = or_(t.lease.is_(None), t.lease_until < now, far)
-    come = or_(t.due <= now, t.due > now + FARTHEST)
+    come = or_(t.due <= now, t.due > now + farthest)
     due = select(t.id).where(come, free, where if where is not None else true())
     ids = list(connection.scalars(due.order_by(t.due).limit(limit).with_for_update(skip_locked=True)))
     if not ids:

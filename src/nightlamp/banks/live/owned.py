@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from nightlamp.audit import append
 from nightlamp.banks.live.counter import next_generation
@@ -134,12 +134,12 @@ def set_owned(
 
 def owned_rows(
     connection: Connection, number: int, owner: int, source_ids: Collection[str]
-) -> dict[str, list[Row[Any]]]:
+) -> dict[str, list[Any]]:
     """Rows in force that ``owner`` keeps under these ids: id, signal, value, category, disputed."""
     e = bank_entry.c
     columns = select(e.source_id, e.id, e.signal, e.value, e.category, e.disputed)
     alive = and_(e.bank == number, e.owner == owner, e.removed_generation.is_(None))
-    found: dict[str, list[Row[Any]]] = {}
+    found: dict[str, list[Any]] = {}
     for some in batches(source_ids):
         for row in connection.execute(columns.where(alive, e.source_id.in_(some))):
             found.setdefault(row.source_id, []).append(row)

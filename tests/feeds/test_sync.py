@@ -1,0 +1,90 @@
+"""Runs of a feed: what they bring, how they go on, and when they stop."""
+
+from __future__ import annotations
+
+import pytest
+
+from nightlamp.errors import ExchangeError, FeedError
+from nightlamp.feeds import resume_feed
+
+from .conftest import World, expected
+
+
+def test_a_first_run_brings_everything_and_the_next_what_changed(world: World) -> None:
+    source = world.add("one", max_loss=1)
+    for n in range(7):
+        source.put(f"k{n}", [("pdq", n), ("md5", n)], "A1")
+    first = world.node.sync("one")
+    assert (first.ended, first.pages, first.change.added) == ("done", 4, 14)
+    assert world.rows("one") == expected(source)
+    source.delete("k3")
+    source.put("k4", [("pdq", 40)], "A2")
+    source.put("k5", [("pdq", 5), ("md5", 5)], "A1", disputed=True)
+    second = world.node.sync("one")
+    assert (second.change.added, second.change.removed) == (1, 4)
+    assert world.rows("one") == expected(source)
+    stored = world.feed("one")
+    assert (stored.records, stored.prints, stored.run_mode) == (6, 11, "")
+
+
+def test_a_full_list_withdraws_what_it_does_not_name(world: World) -> None:
+    source = world.add("one", "whole", max_loss=1)
+    for n in range(5):
+        source.put(f"k{n}", [("pdq", n)])
+    world.node.sync("one")
+    source.delete("k1")
+    source.put("k9", [("pdq", 9)])
+    assert world.node.sync("one").change.removed == 1
+    assert world.rows("one") == expected(source)
+    again = world.node.sync("one")
+    assert (again.pages, again.change.generation) == (1, 0)
+    assert world.rows("one") == expected(source)
+
+
+def test_a_stale_checkpoint_leads_to_a_whole_fetch(world: World) -> None:
+    source = world.add("one", max_loss=1)
+    for n in range(5):
+        source.put(f"k{n}", [("pdq", n)])
+    world.node.sync("one")
+    source.delete("k1")
+    source.forget()
+    world.node.sync("one")
+    assert world.rows("one") == expected(source)
+
+
+@pytest.mark.parametrize("kind", ["incremental", "whole"])
+def test_losing_too_much_stops_and_asks(world: World, kind: str) -> None:
+    source = world.add("one", kind)
+    for n in range(10):
+        source.put(f"k{n}", [("pdq", n)])
+    world.node.sync("one")
+    before = world.rows("one")
+    for n in range(3):
+        source.delete(f"k{n}")
+    source.page = 100
+    ran = world.node.sync("one")
+    assert ran.ended == "held"
+    assert "3 of 10" in ran.why
+    assert world.rows("one") == before
+    assert world.feed("one").paused == "loss"
+    with pytest.raises(FeedError):
+        world.node.sync("one")
+    with world.engine.begin() as connection:
+        resume_feed(connection, "one", actor="test", accept_loss=True)
+    assert world.node.sync("one").ended == "done"
+    assert world.rows("one") == expected(source)
+
+
+def test_faults_are_kept_and_tried_again_later(world: World) -> None:
+    source = world.add("one")
+    source.put("k", [("pdq", 1)])
+    source.fault = ExchangeError("network", "no route", hint="the cable")
+    assert world.node.run_once()
+    stored = world.feed("one")
+    assert (stored.failures, stored.error_kind) == (1, "network")
+    assert not world.node.run_once()
+    world.clock.move(seconds=100)
+    source.fault = None
+    assert world.node.run_once()
+    assert world.feed("one").failures == 0
+    assert world.rows("one") == expected(source)
