@@ -7,6 +7,7 @@ written makes the group be written one by one.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +25,7 @@ from nightlamp.intake.records import get_ruling, pack_matches, pack_ruling
 from nightlamp.intake.submission import Outcome, Ruling
 from nightlamp.intake.tables import fetch, for_review, idempotency, item, match, outbox, verdict, webhook
 from nightlamp.lookback import Past, remember_all
+from nightlamp.origin import to_json
 from nightlamp.store import Writer, new_id
 from nightlamp.store.rows import Rows
 from nightlamp.values import AS_IS
@@ -36,6 +38,7 @@ _ITEM, _VERDICT, _NAME = Rows(item), Rows(verdict), Rows(idempotency)
 _MATCH = Rows(match, [name for name in match.c.keys() if name != "id"])  # noqa: SIM118 (names, not columns)
 _ENDPOINTS = select(webhook.c.id, webhook.c.every).where(webhook.c.disabled_at.is_(None))
 KEPT_MATCHES = 200  # of one verdict, the closest
+MOST = 512  # entries written together
 
 
 @dataclass(slots=True)
@@ -111,6 +114,8 @@ class Recorder:
         self._writer = writer
         self._vault = vault
         self._kept_for = keep
+        self._lock = threading.Lock()
+        self._open: list[Entry] | None = None  # a group in the writer's line that still takes company
         self._entering = ThreadPoolExecutor(4, thread_name_prefix="nightlamp-enter")
 
     def close(self) -> None:
@@ -121,13 +126,32 @@ class Recorder:
         """Have ``entries`` written; each one's ``outcome`` resolves when it is durable, or says why not."""
         if not entries:
             return
+        with self._lock:  # a statement for many rows costs little more than for one
+            if self._open is not None and len(self._open) + len(entries) <= MOST:
+                self._open += entries
+                return
+            group = self._open = list(entries)
+        self._submit(group)
+
+    def _submit(self, group: list[Entry]) -> None:
+        def work(connection: Connection) -> list[Outcome | IntakeError]:
+            self._shut(group)
+            return self.write(connection, group)
+
         try:
-            written = self._writer.submit(lambda connection: self.write(connection, entries))
+            written = self._writer.submit(work, lambda: len(group))
         except StoreError as error:
-            for entry in entries:
+            self._shut(group)
+            for entry in group:
                 entry.outcome.set_exception(error)
             return
-        written.add_done_callback(lambda done: self._settle(entries, done))
+        written.add_done_callback(lambda done: self._settle(group, done))
+
+    def _shut(self, group: list[Entry]) -> None:
+        """From now on ``group`` stays as it is."""
+        with self._lock:
+            if self._open is group:
+                self._open = None
 
     def _settle(self, entries: Sequence[Entry], done: Future[list[Outcome | IntakeError]]) -> None:
         error = done.exception()
@@ -141,10 +165,10 @@ class Recorder:
                     entry.outcome.set_result(answer)
         elif len(entries) == 1 and isinstance(error, IntegrityError) and entries[0].tries < _TRIES:
             entries[0].tries += 1  # another node has just answered the same request: look again
-            self.record(entries)
+            self._submit([entries[0]])
         elif len(entries) > 1 and not isinstance(error, UnavailableError | UndecidedError):
             for entry in entries:  # one of them is the cause: the others must not suffer
-                self.record([entry])
+                self._submit([entry])
         else:
             for entry in entries:
                 entry.outcome.set_exception(error)
@@ -278,6 +302,7 @@ def _found(entry: Entry, object_id: str | None) -> dict[str, Any]:
         "verdict": ruling.id if ruling else None,
         "action": ruling.verdict.action if ruling else None,
         "url": entry.subject.submission.url if kept and entry.subject.submission.url else None,
+        "origin": to_json(e.origin) if e.origin is not None else None,
     }
 
 

@@ -54,6 +54,7 @@ class _Job:
 
     work: Work[Any]
     future: Future[Any]
+    size: Callable[[], int]
     result: Any = field(default=None, repr=False)
     error: Exception | None = None
 
@@ -102,8 +103,10 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="nightlamp-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work[T]) -> Future[T]:
+    def submit(self, work: Work[T], size: Callable[[], int] = lambda: 1) -> Future[T]:
         """Have ``work`` run and committed; the future resolves when it is durable.
+
+        ``size`` tells, once it was run, for how many it was: more than one counts as company.
 
         Raises:
             UnavailableError: too many works are waiting.
@@ -114,7 +117,7 @@ class Writer:
             if self._closed:
                 raise StoreError("the writer is closed")
             try:
-                self._queue.put_nowait(_Job(work, future))
+                self._queue.put_nowait(_Job(work, future, size))
             except queue.Full:
                 raise UnavailableError("too many writes are waiting", hint="later") from None
         return future
@@ -147,6 +150,7 @@ class Writer:
             jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
             if jobs:
                 self._write(jobs)
+                self._company = sum(job.size() for job in jobs) > 1
 
     def _gathered(self, first: _Job) -> tuple[list[_Job], bool]:
         """``first`` and its company, and whether the end of the line was met."""
@@ -161,7 +165,6 @@ class Writer:
             if job is None:
                 return jobs, True
             jobs.append(job)
-        self._company = len(jobs) > 1
         return jobs, False
 
     def _write(self, jobs: list[_Job]) -> None:
