@@ -131,6 +131,40 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class OriginStatement:
+    """One thing that the content says of how it was made.
+
+    Args:
+        source: where in the file it stands, e.g. ``"c2pa"``.
+        says: what, e.g. ``"ai-made"``.
+        text: the same for people.
+        strength: how far it may be relied on, e.g. ``"declared"``.
+        forgeable: how it can be forged or stripped.
+        fields: details; what is sealed is ``{"sealed": None}``.
+    """
+
+    source: str
+    says: str
+    text: str
+    strength: str
+    forgeable: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the content says of how it was made, e.g. ``"declared AI-made"``.
+
+    Nothing said is ``"unknown"``, never "real".
+    """
+
+    outcome: str
+    sentence: str
+    statements: tuple[OriginStatement, ...]
+    unchecked: tuple[Unchecked, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """An item as it stands. Of an item that it submitted, a key that may only submit sees the first three."""
 
@@ -150,6 +184,7 @@ class Item:
     held: bool = False
     received_at: datetime | None = None
     verdict: str | None = None
+    origin: Origin | None = None  # None: nobody asked, or it is one of a list
 
 
 @dataclass(frozen=True, slots=True)

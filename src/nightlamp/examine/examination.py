@@ -6,7 +6,7 @@ then each frame's fingerprints.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -41,10 +41,11 @@ def steps(
     limits: Limits,
     detail: Detail,
     origin: Asked | None = None,
+    looked: Callable[[], None] | None = None,
 ) -> Iterator[Step]:
     """Examine ``file`` (positioned at its start), saying what is learnt as soon as it is known.
 
-    With ``origin`` the last step is its ``Assessment``.
+    With ``origin`` the last step is its ``Assessment``; ``looked`` is called before it is begun.
 
     Never raises for what the bytes are: that is an ``Unchecked`` step. ``MemoryError`` is one too.
     """
@@ -83,6 +84,8 @@ def steps(
         except MemoryError:
             yield from _none_seen(visual, MediaError("out of memory"))
     if origin is not None:
+        if looked is not None:
+            looked()
         yield _origin(memoryview(kept), size, limits, origin, pdq)
 
 

@@ -48,11 +48,12 @@ _PASSED_ON = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
     source: Source
     received: datetime | None
     done: Future[Examination] = field(default_factory=Future)
+    looked: bool = False  # all is known but the origin
 
 
 class Workers:
@@ -173,8 +174,11 @@ class Workers:
             except (wire.Closed, TimeoutError) as error:
                 assert process is not None
                 why, detail = process.kill(timeout=isinstance(error, TimeoutError))
-                for what in _missing(tally, process.visual):
-                    tally.add(Unchecked(what, why, detail))
+                if job.looked:
+                    tally.add(assess([], [Unchecked("content", why, detail)]))
+                else:
+                    for what in _missing(tally, process.visual):
+                        tally.add(Unchecked(what, why, detail))
                 process = None
             except NightlampError as error:
                 tally.add(Unchecked("content", "crashed", error.what))
@@ -191,6 +195,9 @@ class Workers:
             for packed in process.answer(max(deadline - time.monotonic(), 0.001)):
                 if packed == ["end"]:
                     return
+                if packed == ["looked"]:
+                    job.looked = True
+                    continue
                 tally.add(wire.unpack_step(packed))
         raise wire.Closed
 

@@ -135,6 +135,7 @@ def pack_asked(origin: Asked | None) -> dict[str, Any] | None:
         "reveal": origin.reveal,
         "forensics": origin.forensics,
         "detectors": [os.fspath(path) for path in origin.detectors],
+        "seconds": origin.seconds,
     }
 
 
@@ -145,4 +146,10 @@ def unpack_asked(packed: Any) -> Asked | None:
     trust = packed["trust"]
     trusted = TrustList(trust["anchors"], trust["allowed"], tuple(trust["purposes"]))
     detectors = tuple(map(Path, packed["detectors"]))
-    return Asked(trusted, packed["reveal"], forensics=packed["forensics"], detectors=detectors)
+    return Asked(
+        trusted,
+        packed["reveal"],
+        forensics=packed["forensics"],
+        detectors=detectors,
+        seconds=packed["seconds"],
+    )

@@ -12,6 +12,7 @@ import resource
 import signal as unix_signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import datetime
@@ -104,12 +105,21 @@ def _alarm(seconds: float) -> None:
 
 
 def _examine(pool: socket.socket, file: BinaryIO, limits: Limits, detail: Any, origin: Asked | None) -> None:
+    end = time.monotonic() + limits.seconds
     _alarm(limits.seconds)
     waiting: list[Any] = []
-    for step in steps(file, installed(), limits, detail, origin):
+
+    def looked() -> None:
+        """What is known so far must not suffer from what comes."""
+        wire.send(pool, [*waiting, ["looked"]])
+        waiting.clear()
+        if origin is not None and origin.seconds is not None:
+            _alarm(max(min(origin.seconds, end - time.monotonic()), 0.001))
+
+    for step in steps(file, installed(), limits, detail, origin, looked):
         if isinstance(step, Shape) or len(waiting) >= _TOGETHER:
             wire.send(pool, waiting)
-            waiting = []
+            waiting.clear()
         waiting.append(wire.pack_step(step, reveal=origin is not None and origin.reveal))
     _alarm(0)
     wire.send(pool, [*waiting, ["end"]])

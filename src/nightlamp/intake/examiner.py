@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol
 
 from nightlamp.errors import NightlampError
 from nightlamp.examine import Source
 from nightlamp.intake.content import Content
+from nightlamp.origin import assess
 from nightlamp.signals import Signal, installed
 from nightlamp.values import Examination, Fingerprint, Unchecked
 
@@ -25,8 +27,8 @@ _CRASHES = 5  # in a row, with none that went well between: the pool is not well
 class Pool(Protocol):
     """What ``nightlamp.examine.Workers`` does once it is entered."""
 
-    def examine(self, source: Source) -> Future[Examination]:
-        """Examine a file or bytes; the future never fails."""
+    def examine(self, source: Source, *, received: datetime | None = None) -> Future[Examination]:
+        """Examine a file or bytes that arrived then; the future never fails."""
 
 
 class Examiner:
@@ -35,14 +37,18 @@ class Examiner:
     Args:
         workers: makes the pool, a context manager.
         signals: the installed ones by default.
+        origin: the workers are asked how items were made; what they do not tell was not checked.
     """
 
     def __init__(
         self,
         workers: Callable[[], AbstractContextManager[Pool]],
         signals: Mapping[str, Signal] | None = None,
+        *,
+        origin: bool = False,
     ) -> None:
         self._make = workers
+        self._origin = origin
         self._signals = installed() if signals is None else signals
         self._entered: AbstractContextManager[Pool] | None = None
         self._pool: Pool | None = None
@@ -78,15 +84,14 @@ class Examiner:
             return f"the workers are down: {self._failure}"
         return f"the last {self._crashes} items crashed their workers" if self._crashes >= _CRASHES else ""
 
-    def examine(self, content: Content) -> Future[Examination]:
-        """What is learnt from content; the future never fails for what it is."""
+    def examine(self, content: Content, received: datetime | None = None) -> Future[Examination]:
+        """What is learnt from content that arrived then; the future never fails for what it is."""
         pool = self._pool
         done: Future[Examination] = Future()
         if pool is None:
             unchecked = Unchecked("content", "crashed", "the workers are down")
-            done.set_result(
-                self._with_digests(Examination("", content.size, unchecked=(unchecked,)), content)
-            )
+            nothing = self._unchecked(content, unchecked)
+            done.set_result(self._with_digests(nothing, content))
             return done
 
         def arrived(examined: Future[Examination]) -> None:
@@ -94,10 +99,14 @@ class Examiner:
                 done.set_result(self._with_digests(examined.result(), content))
             except Exception as error:  # noqa: BLE001 (a cancelled or failed examination is an unchecked item)
                 unchecked = Unchecked("content", "crashed", type(error).__name__)
-                done.set_result(Examination("", content.size, unchecked=(unchecked,)))
+                done.set_result(self._unchecked(content, unchecked))
 
-        pool.examine(content.source()).add_done_callback(arrived)
+        pool.examine(content.source(), received=received).add_done_callback(arrived)
         return done
+
+    def _unchecked(self, content: Content, why: Unchecked) -> Examination:
+        origin = assess([], [why]) if self._origin else None
+        return Examination("", content.size, unchecked=(why,), origin=origin)
 
     def _with_digests(self, examination: Examination, content: Content) -> Examination:
         crashed = any(u.why in ("crashed", "timeout") for u in examination.unchecked)

@@ -136,7 +136,7 @@ class Intake:
         entry.outcome.add_done_callback(lambda _: self._done(entry))
         try:
             if submission.content is not None:
-                examination = self._examiner.examine(submission.content)
+                examination = self._examiner.examine(submission.content, entry.received_at)
                 examination.add_done_callback(lambda done: self._arrived(entry, done.result()))
             elif submission.url and not entry.lease:
                 if submission.idempotency:

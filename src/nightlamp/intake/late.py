@@ -81,6 +81,7 @@ def _subject(connection: Connection, hit: Late) -> tuple[StoredItem, Subject] | 
         stored.frames,
         recall(connection, hit.item),
         stored.unchecked,
+        stored.origin,
     )
     submission = Submission(
         stored.key,

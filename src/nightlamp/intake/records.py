@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Row, select
 from nightlamp.errors import IntakeError
 from nightlamp.intake.submission import Ruling, State, Where
 from nightlamp.intake.tables import item, match, verdict
-from nightlamp.policy import Actor, Context, Facts, Item
-from nightlamp.values import Action, Bank, Fingerprint, Handling, Hold, Match, Unchecked, Verdict
+from nightlamp.origin import from_json
+from nightlamp.policy import Actor, Context, Facts, Item, Origin
+from nightlamp.values import Action, Assessment, Bank, Fingerprint, Handling, Hold, Match, Unchecked, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class StoredItem:
         object: its id in the vault, if it is held.
         verdict: id of the newest one.
         action: of that verdict.
+        origin: what its content says of how it was made; None: not asked, or not read from the table.
     """
 
     id: str
@@ -46,6 +48,7 @@ class StoredItem:
     received_at: datetime
     verdict: str | None
     action: Action | None
+    origin: Assessment | None = None
 
 
 def get_item(connection: Connection, item_id: str, *, key: str | None = None) -> StoredItem:
@@ -78,7 +81,8 @@ def page_items(
 ) -> list[StoredItem]:
     """Items, the newest first, from behind ``before``; the others narrow it down."""
     wanted = {"action": action, "state": state, "actor": actor, "platform_id": platform_id, "key": key}
-    query = select(item).order_by(item.c.id.desc()).limit(limit)
+    shown = [column for column in item.c if column is not item.c.origin]  # which may be long
+    query = select(*shown).order_by(item.c.id.desc()).limit(limit)
     for name, value in wanted.items():
         if value is not None:
             query = query.where(item.c[name] == value)
@@ -178,6 +182,7 @@ def stored_facts(connection: Connection, limit: int) -> Iterator[tuple[str, Fact
                     found[row.id],
                     tuple(Unchecked(*each) for each in row.unchecked),
                     Item(row.media_type, row.size, row.width, row.height, row.frames),
+                    Origin.of(from_json(row.origin) if row.origin is not None else None),
                     actor=Actor(*row.history),
                     context=Context(where.service, where.room, where.submitted_at, row.late),
                     jurisdiction=where.jurisdiction,
@@ -196,6 +201,7 @@ _OF_ITEM = (
     item.c.height,
     item.c.frames,
     item.c.context,
+    item.c.origin,
 )
 
 
@@ -259,7 +265,9 @@ def _item(row: Row[Any]) -> StoredItem:
     values = dict(row._mapping)
     where = Where.from_json(values.pop("context"))
     unchecked = tuple(Unchecked(*each) for each in values.pop("unchecked"))
-    return StoredItem(where=where, unchecked=unchecked, **values)
+    origin = values.pop("origin", None)
+    assessment = from_json(origin) if origin is not None else None
+    return StoredItem(where=where, unchecked=unchecked, origin=assessment, **values)
 
 
 def _ruling(row: Row[Any], matches: Sequence[Match]) -> Ruling:

@@ -68,6 +68,7 @@ item = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Column("verdict", ID),  # the newest
     Column("action", String(6)),  # its action
+    Column("origin", JSON(none_as_null=True)),  # its assessment, nothing sealed in it; NULL: not asked
     Index(None, "actor", "received_at"),
     Index(None, "platform_id"),
     Index(None, "action", "received_at"),

@@ -70,6 +70,7 @@ class Asked:
         received: when the item arrived, with a time zone: a later capture time is told.
         forensics: look at the pixels too, for watermarks and weak hints; it takes longer.
         detectors: manifests of the operator's detectors that are asked.
+        seconds: a worker's time for it, of what the item's own limit leaves; None: all of that.
     """
 
     trust: TrustList = NOBODY
@@ -77,6 +78,7 @@ class Asked:
     received: datetime | None = None
     forensics: bool = False
     detectors: tuple[Path, ...] = ()
+    seconds: float | None = None
 
     @property
     def digest(self) -> str:

@@ -45,6 +45,14 @@ class Origin:
     assessment: str = ""
     statements: Sequence[Statement] = ()
 
+    @staticmethod
+    def of(found: Assessment | None) -> Origin:
+        """An assessment as a policy sees it."""
+        if found is None:
+            return Origin()
+        said = tuple(Statement(s.says, s.source, s.strength < Strength.SIGNED) for s in found.statements)
+        return Origin(found.outcome, said)
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -100,7 +108,7 @@ class Facts:
         """What an examination and the banks give; ``unchecked`` is what the banks could not check."""
         e = examination
         item = Item(e.media_type, e.size, e.width, e.height, e.frames)
-        return Facts(matches, (*e.unchecked, *unchecked), item, _origin(e.origin))
+        return Facts(matches, (*e.unchecked, *unchecked), item, Origin.of(e.origin))
 
     @property
     def hits(self) -> list[Match]:
@@ -111,11 +119,3 @@ class Facts:
     def known_by(self) -> list[str]:
         """The benign banks that hold an equal digest of the item, by name."""
         return sorted({m.bank.name for m in self.matches if m.bank.benign and m.distance == 0})
-
-
-def _origin(found: Assessment | None) -> Origin:
-    """An assessment as a policy sees it."""
-    if found is None:
-        return Origin()
-    said = tuple(Statement(s.says, s.source, s.strength < Strength.SIGNED) for s in found.statements)
-    return Origin(found.outcome, said)

@@ -44,14 +44,14 @@ def list_items(
     return page("items", [telling.full_item(item) for item in found], limit, lambda: found[-1].id)
 
 
-@router.get("/v1/items/{item_id}", response_model=shapes.ItemOut | shapes.Short)
+@router.get("/v1/items/{item_id}", response_model=shapes.ItemWithOrigin | shapes.Short)
 def read_item(node: Asked, principal: Anybody, item_id: Identity) -> Any:
     """One item. A key that may only submit sees what to do with its own items, and no others."""
     own = None if sees_all(principal) else principal.key
     with reading(node.engine) as connection:
         stored = get_item(connection, item_id, key=own)
-    told = telling.short_item(stored) if own else telling.full_item(stored)
-    return shapes.Short(**told) if own else shapes.ItemOut(**told)
+    told = telling.short_item(stored) if own else telling.item_with_origin(stored)
+    return shapes.Short(**told) if own else shapes.ItemWithOrigin(**told)
 
 
 @router.get("/v1/items/{item_id}/verdicts", responses=listings.of(listings.VerdictList))

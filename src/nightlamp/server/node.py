@@ -118,6 +118,7 @@ class Node:
             upgrade(self.engine)
         elif not schema(self.engine).current:
             raise NightlampError("the database's schema is not up to date", hint="nightlamp db upgrade")
+        self._asked = s.origin.asked()
         self._make_keys()
         self.signing = audit.SigningKey.read(s.audit_key_file)
         self.vault: Vault = open_vault(s, self.engine)
@@ -134,7 +135,7 @@ class Node:
         self.buckets = access.Buckets(s.access.rush_seconds)
         self.banks = LiveBanks(self.engine, cache_dir=s.data_dir / "banks")
         self.policies = ActivePolicy(self.engine)
-        self.examiner = Examiner(self._workers)
+        self.examiner = Examiner(self._workers, origin=self._asked is not None)
         self._build_intake()
 
     def start(self) -> None:
@@ -227,7 +228,9 @@ class Node:
             self.metrics.waiting.labels("urls").set(waiting_urls(connection))
 
     def _own_workers(self) -> Workers:
-        return Workers(self.settings.intake.workers, Limits(bytes=self.settings.intake.most_bytes))
+        return Workers(
+            self.settings.intake.workers, Limits(bytes=self.settings.intake.most_bytes), origin=self._asked
+        )
 
     def _build_intake(self) -> None:
         s = self.settings

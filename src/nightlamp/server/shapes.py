@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from nightlamp.access import Scope
 from nightlamp.intake import Where
-from nightlamp.values import Action, Trust
+from nightlamp.values import Action, Channel, Outcome, Says, Trust
 
 _PRINTED = r"^[^\x00-\x1f\x7f]*$"
 Text = Annotated[str, StringConstraints(max_length=200, pattern=_PRINTED)]
@@ -163,6 +163,26 @@ class Full(Short):
     replayed: bool = False
 
 
+class StatementOut(BaseModel):
+    """One thing that the content says of how it was made."""
+
+    source: Channel
+    says: Says
+    text: str
+    strength: Literal["context", "weak", "declared", "signed", "trusted"]
+    forgeable: str = Field(description="how it could be forged or stripped")
+    fields: dict[str, Any] = Field(description='details; what is sealed is {"sealed": null}')
+
+
+class OriginOut(BaseModel):
+    """What the content says of how it was made. What it does not say is unknown, never real."""
+
+    outcome: Outcome
+    sentence: str
+    statements: list[StatementOut]
+    unchecked: list[dict[str, str]]
+
+
 class ItemOut(Short):
     """An item as it is stored, for keys that may read."""
 
@@ -179,6 +199,12 @@ class ItemOut(Short):
     held: bool
     received_at: datetime
     verdict: str | None
+
+
+class ItemWithOrigin(ItemOut):
+    """One item by itself."""
+
+    origin: OriginOut | None = Field(None, description="null: nobody asked")
 
 
 class BankIn(Given):

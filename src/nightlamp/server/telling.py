@@ -11,6 +11,7 @@ from nightlamp.access import Key
 from nightlamp.audit import Link
 from nightlamp.banks.live import StoredBank
 from nightlamp.intake import Delivery, Outcome, Ruling, StoredItem, StoredPolicy, Webhook
+from nightlamp.origin import to_json
 from nightlamp.values import Match
 
 
@@ -89,6 +90,11 @@ def full_item(stored: StoredItem) -> dict[str, Any]:
         "held": stored.object is not None,
         "received_at": stored.received_at.isoformat(),
     }
+
+
+def item_with_origin(stored: StoredItem) -> dict[str, Any]:
+    """The same, with what its content says of how it was made; what is sealed is not shown."""
+    return full_item(stored) | {"origin": to_json(stored.origin) if stored.origin is not None else None}
 
 
 def bank(stored: StoredBank, entries: dict[str, int] | None = None) -> dict[str, Any]:

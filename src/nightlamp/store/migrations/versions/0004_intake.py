@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("received_at", UtcDateTime(), nullable=False),
         sa.Column("verdict", sa.String(length=36), nullable=True),
         sa.Column("action", sa.String(length=6), nullable=True),
+        sa.Column("origin", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_item")),
     )
     op.create_index(op.f("ix_item_action_received_at"), "item", ["action", "received_at"], unique=False)
