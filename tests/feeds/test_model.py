@@ -1,0 +1,224 @@
+"""Three feeds and a person on one bank against a model: whatever changes, crashes and refusals come between.
+
+At every moment, under each key of a feed stands one whole state that its source has had since the feed was
+last in step; what did not change since then is there. After a run that ends, bank = source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import Engine, event, text
+
+from nightlamp.banks import Entry
+from nightlamp.banks.live import add_entries, find_bank
+from nightlamp.feeds import sync
+from nightlamp.feeds.sync import LEASE
+from nightlamp.store import connect
+
+from .conftest import World, expected, rows_of
+from .scripted import Source, fault, value_of
+
+KEYS = st.sampled_from(["a", "b", "c", "d", "é"])
+NAMES = st.sampled_from(["one", "two", "list"])
+TABLES = (
+    "feedback",
+    "feed_staged",
+    "feed_entry",
+    "feed",
+    "bank_entry",
+    "bank",
+    "bank_change",
+    "audit_record",
+)
+State = frozenset[tuple[str, bytes, str, bool]]
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+@contextmanager
+def crashing(engine: Engine, after: int) -> Iterator[None]:
+    """Die at the ``after``-th statement or commit."""
+    left = [after]
+
+    def count(*_: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise Crash
+
+    event.listen(engine, "before_cursor_execute", count)
+    event.listen(engine, "commit", count)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
+        event.remove(engine, "commit", count)
+
+
+class Machine(RuleBasedStateMachine):
+    engine: Engine
+
+    def __init__(self) -> None:
+        super().__init__()
+        with self.engine.begin() as connection:
+            for table in TABLES:
+                connection.execute(text(f"DELETE FROM {table}"))
+            connection.execute(text("UPDATE bank_counter SET generation = 0, token = '', last_entry = 0"))
+            connection.execute(text("UPDATE audit_head SET sequence = 0"))
+        self.world = World(self.engine)
+        self.seen: dict[str, dict[str, set[State]]] = {}  # feed → key → states since it was last in step
+        self.sources: dict[str, Source] = {}
+
+    @initialize(swap=st.sampled_from([2, 20_000]), page=st.integers(1, 3), versioned=st.booleans())
+    def begin(self, swap: int, page: int, versioned: bool) -> None:
+        self.patch = mock.patch.object(sync, "SWAP_AT_ONCE", swap)
+        self.patch.start()
+        for name, kind, loss in (
+            ("one", "incremental", 1.0),
+            ("two", "incremental", 0.5),
+            ("list", "whole", 1.0),
+        ):
+            source = self.world.add(name, kind, max_loss=loss)
+            source.page, source.versioned = page, versioned
+            self.sources[name] = source
+            self.seen[name] = {key: {frozenset()} for key in "abcdé"}
+        with self.engine.begin() as connection:
+            bank = find_bank(connection, "list").id
+            mine = [Entry("pdq", value_of("pdq", seed), "a") for seed in range(3)]
+            add_entries(connection, bank, mine, actor="test")
+
+    def teardown(self) -> None:
+        if hasattr(self, "patch"):
+            self.patch.stop()
+
+    def note(self, name: str) -> None:
+        for key, states in self.seen[name].items():
+            states.add(self.now(name, key))
+
+    def now(self, name: str, key: str) -> State:
+        return frozenset(row[1:] for row in expected(self.sources[name]) if row[0] == key)
+
+    @rule(
+        name=NAMES,
+        key=KEYS,
+        prints=st.lists(
+            st.tuples(st.sampled_from(["md5", "pdq"]), st.integers(0, 2)), max_size=3, unique=True
+        ),
+        category=st.sampled_from(["", "A1"]),
+        disputed=st.booleans(),
+    )
+    def put(self, name: str, key: str, prints: list[tuple[str, int]], category: str, disputed: bool) -> None:
+        self.sources[name].put(key, prints, category, disputed)
+        self.note(name)
+
+    @rule(name=NAMES, key=KEYS)
+    def delete(self, name: str, key: str) -> None:
+        self.sources[name].delete(key)
+        self.note(name)
+
+    @rule(name=NAMES, hidden=st.booleans())
+    def forget(self, name: str, hidden: bool) -> None:
+        self.sources[name].forget()
+        self.sources[name].hidden = hidden
+
+    @rule(name=NAMES)
+    def refuse_cursors(self, name: str) -> None:
+        self.sources[name].cursors += 1
+
+    @rule(name=NAMES, after=st.integers(1, 60))
+    def crash(self, name: str, after: int) -> None:
+        """Die somewhere in a run; another process takes over when the lease has ended."""
+        if self.world.feed(name).paused:
+            return
+        try:
+            with crashing(self.engine, after):
+                ran = self.world.node.sync(name)
+        except Crash:
+            self.world.clock.move(seconds=LEASE.total_seconds() + 1)
+            self.world.node = self.world.new_node()
+        else:
+            self.ended(name, ran.ended)
+
+    @rule(name=NAMES)
+    def fail(self, name: str) -> None:
+        source = self.sources[name]
+        source.fault = fault("network")
+        self.world.node.run_once()
+        source.fault = None
+
+    @rule(hours=st.integers(1, 48))
+    def wait(self, hours: int) -> None:
+        self.world.clock.move(hours=hours)
+
+    @rule(name=NAMES, accept=st.booleans())
+    def run(self, name: str, accept: bool) -> None:
+        if self.world.feed(name).paused:
+            self.resume(name, accept)
+        self.ended(name, self.world.node.sync(name).ended)
+
+    @rule(name=NAMES)
+    def settle(self, name: str) -> None:
+        """Run to the end, whatever a person must say for it."""
+        for _ in range(3):
+            if self.world.feed(name).paused:
+                self.resume(name, True)
+            if self.ended(name, self.world.node.sync(name).ended):
+                return
+        raise AssertionError("it does not come to an end")
+
+    def resume(self, name: str, accept: bool) -> None:
+        from nightlamp.feeds import resume_feed
+
+        with self.engine.begin() as connection:
+            resume_feed(connection, name, actor="test", accept_loss=accept, now=self.world.clock())
+
+    def ended(self, name: str, how: str) -> bool:
+        if how == "held":
+            assert name == "two"
+            return False
+        assert how == "done"
+        assert self.world.rows(name) == expected(self.sources[name])
+        stored = self.world.feed(name)
+        assert (stored.records, stored.prints) == (
+            len(self.sources[name].alive()),
+            len(expected(self.sources[name])),
+        )
+        self.seen[name] = {key: {self.now(name, key)} for key in self.seen[name]}
+        return True
+
+    @invariant()
+    def every_key_has_one_whole_state_of_late(self) -> None:
+        for name, keys in self.seen.items():
+            rows = self.world.rows(name)
+            for key, states in keys.items():
+                assert frozenset(row[1:] for row in rows if row[0] == key) in states
+        if self.seen:
+            assert len(rows_of(self.engine, 0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("database", "size"),
+    [
+        ("sqlite_url", "quick"),
+        ("postgres_url", "small"),
+        pytest.param("sqlite_url", "long", marks=pytest.mark.slow),
+        pytest.param("postgres_url", "quick", marks=pytest.mark.slow),
+    ],
+)
+def test_the_bank_is_what_its_sources_say(database: str, size: str, request: pytest.FixtureRequest) -> None:
+    engine = connect(request.getfixturevalue(database))
+    machine = type("Bound", (Machine,), {"engine": engine})
+    steps, examples = {"small": (20, 6), "quick": (25, 30), "long": (60, 400)}[size]
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+    )
+    engine.dispose()
