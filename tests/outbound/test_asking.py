@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from tests.fakes.raw_server import Conversation, answer
 from tests.outbound.conftest import Serve, fetcher_for
 
 from nightlamp.errors import OutboundError
+from nightlamp.outbound import Outgoing
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
@@ -97,3 +99,35 @@ def test_a_header_that_cannot_be_sent_is_refused_and_not_quoted(serve: Serve) ->
     assert caught.value.code == "bad request"
     assert "secret" not in f"{caught.value!r}"
     assert server.requests == []
+
+
+def test_a_streamed_body_arrives_whole_and_never_is_whole_in_memory(serve: Serve) -> None:
+    server = serve(answer(b"taken"))
+    pieces = [bytes([at]) * 1000 for at in range(50)]
+
+    def fill(out: Callable[[bytes], object]) -> None:
+        for piece in pieces:
+            out(piece)
+
+    fetcher, url = fetcher_for(server), f"http://127.0.0.1:{server.port}/"
+    assert fetcher.ask("POST", url, body=Outgoing(50_000, fill)).body == b"taken"
+    assert server.requests[0].body == b"".join(pieces)
+
+
+@pytest.mark.parametrize("said", [49_999, 50_001])
+def test_a_streamed_body_of_another_length_is_refused(said: int, serve: Serve) -> None:
+    server = serve(answer(b"taken"))
+    url = f"http://127.0.0.1:{server.port}/"
+    with pytest.raises(OutboundError, match="not as long"):
+        fetcher_for(server).ask("POST", url, body=Outgoing(said, lambda out: out(bytes(50_000)) and None))
+
+
+def test_what_fails_while_a_body_is_written_gets_out(serve: Serve) -> None:
+    server = serve(answer(b"taken"))
+
+    def fill(out: Callable[[bytes], object]) -> None:
+        out(b"some")
+        raise LookupError("the source failed")
+
+    with pytest.raises(LookupError):
+        fetcher_for(server).ask("POST", f"http://127.0.0.1:{server.port}/", body=Outgoing(9, fill))

@@ -8,6 +8,7 @@ believe a content type, or tell a submitter more than ``OutboundError.for_submit
 """
 
 from nightlamp.outbound.fetcher import Answered, Fetched, Fetcher, Posted
+from nightlamp.outbound.outgoing import Outgoing
 from nightlamp.outbound.rules import Rules
 from nightlamp.outbound.webhooks import Outcome, Secret, deliver, next_attempt, sign, verify
 
@@ -16,6 +17,7 @@ __all__ = [
     "Fetched",
     "Fetcher",
     "Outcome",
+    "Outgoing",
     "Posted",
     "Rules",
     "Secret",

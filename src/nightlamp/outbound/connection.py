@@ -51,6 +51,16 @@ def connect(
         OutboundError: ``refused``, ``unreachable``, ``tls`` or ``timeout``.
     """
     rules.check_url(url)
+    connection = dial(url, rules, resolve, deadline)
+    return connection if url.scheme == "http" else _wrapped(connection, url.host, tls, rules, deadline)
+
+
+def dial(url: Url, rules: Rules, resolve: Resolver, deadline: Deadline) -> socket.socket:
+    """A bare connection to one of the addresses of a URL's host, all of which the rules permit.
+
+    Raises:
+        OutboundError: ``refused``, ``unreachable`` or ``timeout``.
+    """
     addresses = _addresses(url, resolve, deadline)
     # One inside address among public ones is an attack, or a mistake.
     if not all(map(rules.permits, addresses)):
@@ -58,9 +68,7 @@ def connect(
     for address in addresses[:_MAX_ADDRESSES]:
         connection = _connected(address, url.effective_port, deadline.left(rules.connect_seconds))
         if connection is not None:
-            return (
-                connection if url.scheme == "http" else _wrapped(connection, url.host, tls, rules, deadline)
-            )
+            return connection
     deadline.left()
     raise OutboundError("unreachable", "no address of the host accepts a connection")
 

@@ -12,6 +12,7 @@ import h11
 
 from nightlamp.errors import OutboundError
 from nightlamp.outbound.connection import Deadline
+from nightlamp.outbound.outgoing import Outgoing
 
 _RECEIVE = 1 << 16
 _MAX_HEAD = 1 << 16  # bytes of a status line and its headers
@@ -23,16 +24,21 @@ class Answer:
     """The answer to one request: its head at once, its body on demand."""
 
     def __init__(
-        self, connection: socket.socket, request: h11.Request, body: bytes, deadline: Deadline
+        self, connection: socket.socket, request: h11.Request, body: bytes | Outgoing, deadline: Deadline
     ) -> None:
         """Send the request and read the answer's head; raises ``OutboundError``."""
         self._connection = connection
         self._deadline = deadline
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
         self._send(request)
-        if body:
-            self._send(h11.Data(data=body))
-        self._send(h11.EndOfMessage())
+        try:
+            if isinstance(body, Outgoing):
+                body.fill(lambda piece: self._send(h11.Data(data=piece)))
+            elif body:
+                self._send(h11.Data(data=body))
+            self._send(h11.EndOfMessage())
+        except h11.LocalProtocolError:
+            raise OutboundError("bad request", "the body is not as long as was said") from None
         self._head = self._response()
         self.status: int = self._head.status_code
 

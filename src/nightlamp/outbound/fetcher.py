@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nightlamp.errors import OutboundError
-from nightlamp.outbound.connection import Deadline, Resolver, connect, system_resolver
+from nightlamp.outbound.connection import Deadline, Resolver, connect, dial, system_resolver
+from nightlamp.outbound.outgoing import Outgoing
 from nightlamp.outbound.rules import Rules
 from nightlamp.urls import Url, canonical, join
 
@@ -135,7 +137,7 @@ class Fetcher:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: bytes | Outgoing = b"",
         most: int | None = None,
         follow: bool = False,
     ) -> Answered:
@@ -145,7 +147,7 @@ class Fetcher:
             method: GET, HEAD, POST, PUT or DELETE.
             url: of the service.
             headers: e.g. credentials; a redirect to another origin does not get them.
-            body: what is sent.
+            body: what is sent; ``Outgoing``: in a stream.
             most: bytes of the answer, if fewer than the rules allow.
             follow: redirects, as ``fetch`` does; otherwise a redirect is an answer like any other.
 
@@ -165,10 +167,12 @@ class Fetcher:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: bytes | Outgoing = b"",
         follow: bool = False,
     ) -> Iterator[Answer]:
         """As ``ask``, with an answer whose body is read in pieces (``Answer.pieces``) within the block.
+
+        How many bytes are read is the caller's to bound.
 
         Raises:
             OutboundError: there was no answer, or, while its body is read, no more of it.
@@ -188,12 +192,23 @@ class Fetcher:
             at = target
         raise OutboundError("redirect", f"more than {self.rules.max_redirects} redirects")
 
+    def dial(self, host: str, port: int) -> socket.socket:
+        """A bare connection for another protocol (SFTP), within the rules; the caller closes it.
+
+        Raises:
+            OutboundError: it may not or cannot be made.
+        """
+        at = _parsed(f"http://{host}:{port}/")
+        if at.effective_port not in self.rules.ports:
+            raise OutboundError("refused", f"port {at.effective_port} may not be used")
+        return dial(at, self.rules, self._resolve, Deadline(self.rules.connect_seconds))
+
     def _most(self, most: int | None) -> int:
         return self.rules.max_bytes if most is None else min(most, self.rules.max_bytes)
 
     @contextmanager
     def _asked(
-        self, method: str, url: Url, headers: Mapping[str, str], body: bytes, deadline: Deadline
+        self, method: str, url: Url, headers: Mapping[str, str], body: bytes | Outgoing, deadline: Deadline
     ) -> Iterator[Answer]:
         import h11
 
@@ -205,8 +220,9 @@ class Fetcher:
             "Accept": "*/*",
             "Accept-Encoding": "identity",
         }
-        if method in ("POST", "PUT") or body:
-            fields["Content-Length"] = str(len(body))
+        size = body.size if isinstance(body, Outgoing) else len(body)
+        if method in ("POST", "PUT") or size:
+            fields["Content-Length"] = str(size)
         fields |= {"Connection": "close", **headers}
         try:
             request = h11.Request(method=method, target=url.target, headers=list(fields.items()))

@@ -22,8 +22,8 @@ def loads(data: bytes, depth: int = MAX_DEPTH) -> Any:
         depth: objects and arrays within one another, at most.
 
     Raises:
-        ValueError: no JSON (RFC 8259); ``HostileError`` if too deep, or an object names a key twice. Never quotes
-            the data.
+        ValueError: no JSON (RFC 8259); ``HostileError`` if it is too deep, or an object names a key twice.
+            Never quotes the data.
     """
     _check_depth(data, depth)
     try:

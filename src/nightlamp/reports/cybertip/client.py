@@ -15,9 +15,8 @@ from typing import Literal, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from nightlamp.errors import OutboundError, ReportError
-from nightlamp.outbound import Fetcher, Rules
+from nightlamp.outbound import Fetcher, Outgoing, Rules
 from nightlamp.outbound.fetcher import default_tls
-from nightlamp.outbound.outgoing import Outgoing
 from nightlamp.reports.cybertip.codes import Meaning, meaning, status_meaning, words
 from nightlamp.reports.cybertip.hosts import Host
 from nightlamp.reports.cybertip.model import FileDetails, Report
