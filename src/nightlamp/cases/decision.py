@@ -99,6 +99,9 @@ class Case:
     Args:
         known: an entry of a list of high trust matches it.
         round: 1; more if it was opened again.
+        rule: of the policy, that opened it.
+        order_at: what the queue goes by within a priority: its deadline, or a week after it was opened.
+        grown_at: when its last item came.
         items, actors, places: how many.
         version: what a page was made of; an answer names it.
         changed: what the last change was.
@@ -117,6 +120,7 @@ class Case:
     rule: str
     opened_at: datetime
     due_at: datetime | None
+    order_at: datetime
     grown_at: datetime
     items: int
     actors: int
@@ -124,10 +128,15 @@ class Case:
     version: int
     changed: str
     claimed_by: str | None
+    claimed_at: datetime | None
     claim_until: datetime | None
     decided_at: datetime | None
     decision: str | None
     earlier: str | None
+
+    def holder(self, now: datetime) -> str | None:
+        """Who has it now; a claim that has ended is nobody's."""
+        return self.claimed_by if self.claim_until is not None and self.claim_until > now else None
 
 
 @dataclass(frozen=True, slots=True)

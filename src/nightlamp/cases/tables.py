@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    JSON,
     Boolean,
     Column,
     Float,
@@ -47,6 +46,7 @@ review_case = Table(
     Column("version", Integer, nullable=False),  # +1 with each change that a person should see first
     Column("changed", String(40), nullable=False),  # what the last such change was
     Column("claimed_by", WHO),
+    Column("claimed_at", UtcDateTime),
     Column("claim_until", UtcDateTime),
     Column("decided_at", UtcDateTime),
     Column("decision", ID),  # the final one
@@ -56,6 +56,17 @@ review_case = Table(
         "priority",
         "order_at",
         "id",
+        sqlite_where=_ALIVE,
+        postgresql_where=_ALIVE,
+    ),
+    Index(
+        "ix_review_case_next",
+        "state",
+        "priority",
+        "known",
+        "order_at",
+        "id",
+        "queue",
         sqlite_where=_ALIVE,
         postgresql_where=_ALIVE,
     ),
@@ -88,6 +99,7 @@ case_print = Table(
     Column("value", LargeBinary(64), nullable=False),
     Column("frame", Integer, nullable=False),
     Column("quality", Integer),
+    Column("of", Integer, nullable=False),  # how many of this signal the item has here: 1 of a still
     Index(None, "signal", "value"),
 )
 
@@ -126,6 +138,7 @@ decision = Table(
     Column("reason", String(40), nullable=False),
     Column("note", Text, nullable=False),  # never logged
     Column("opinion", String(6), nullable=False),  # first, second, lead
+    Column("before", String(9), nullable=False),  # the case's state, to go back to
     Column("seconds", Float),  # from the claim to the answer
     Column("final", Boolean, nullable=False),
     Column("undone_at", UtcDateTime),

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("changed", sa.String(length=40), nullable=False),
         sa.Column("claimed_by", sa.String(length=200), nullable=True),
+        sa.Column("claimed_at", UtcDateTime(), nullable=True),
         sa.Column("claim_until", UtcDateTime(), nullable=True),
         sa.Column("decided_at", UtcDateTime(), nullable=True),
         sa.Column("decision", sa.String(length=36), nullable=True),
@@ -66,6 +67,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state <> 'decided'"),
     )
     op.create_index(op.f("ix_review_case_decided_at"), "review_case", ["decided_at"], unique=False)
+    op.create_index(
+        "ix_review_case_next",
+        "review_case",
+        ["state", "priority", "known", "order_at", "id", "queue"],
+        unique=False,
+        sqlite_where=sa.text("state <> 'decided'"),
+        postgresql_where=sa.text("state <> 'decided'"),
+    )
     op.create_index(
         "ix_review_case_waiting",
         "review_case",
@@ -122,6 +131,7 @@ def upgrade() -> None:
         sa.Column("value", sa.LargeBinary(length=64), nullable=False),
         sa.Column("frame", sa.Integer(), nullable=False),
         sa.Column("quality", sa.Integer(), nullable=True),
+        sa.Column("of", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_case_print_item_item")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_case_print")),
     )
@@ -141,6 +151,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=40), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("opinion", sa.String(length=6), nullable=False),
+        sa.Column("before", sa.String(length=9), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=True),
         sa.Column("final", sa.Boolean(), nullable=False),
         sa.Column("undone_at", UtcDateTime(), nullable=True),

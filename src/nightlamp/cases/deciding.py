@@ -1,0 +1,258 @@
+"""Answers: the first, the second that does not see it, the lead's; taken back, or final.
+
+Every change of a case goes through its locked row, and names the version that its page was made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, literal, select, update
+
+from nightlamp.audit import Detail, append
+from nightlamp.cases.claims import FREE, refuse_if_not_theirs
+from nightlamp.cases.decision import Answer, Case, Decided, Given, Opinion, State
+from nightlamp.cases.records import get_case, given_of, lock_case, rank, standing
+from nightlamp.cases.tables import case_item, decision, review_case
+from nightlamp.cases.terms import LEASE, UNDO
+from nightlamp.errors import CaseError
+from nightlamp.store import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What an answer does to its case."""
+
+    opinion: Opinion
+    state: State
+    changed: str
+
+
+# Reasons to escalate that cannot wait: at least that priority.
+_RAISED = {"imminent_harm": rank("urgent"), "new_victim": rank("high")}
+
+
+def decide(
+    connection: Connection,
+    case_id: str,
+    answer: Answer,
+    *,
+    by: str,
+    version: int,
+    now: datetime,
+    lead: bool = False,
+    undo: timedelta = UNDO,
+) -> Decided:
+    """Give an answer.
+
+    ``csam`` and ``not_csam`` decide a case of one person. With two persons they make it wait for somebody
+    else; if both say the same, it is decided, and if not, it is the lead's. ``unsure`` makes any case wait
+    for somebody else, ``escalate`` makes it the lead's.
+
+    Args:
+        connection: in a transaction that may write.
+        case_id: the case's.
+        answer: what they say.
+        by: who.
+        version: of the case, as it was on their page.
+        now: the time.
+        lead: they may have the last word on what is escalated.
+        undo: time to take it back.
+
+    Raises:
+        CaseError: ``invalid``, ``not found``, ``decided``, ``not yours``, ``stale``, ``other person``.
+    """
+    answer.check()
+    case = _ready(connection, case_id, by, version, now)
+    refuse_if_not_theirs(connection, case, by, lead)
+    step = _step(case, answer, standing(connection, case))
+    final = step.state == "decided"
+    given = {
+        "id": new_id(),
+        "case": case.id,
+        "round": case.round,
+        "by": by,
+        "at": now,
+        "finding": answer.finding,
+        "classification": answer.classification,
+        "ai_made": answer.ai_made,
+        "drawn": answer.drawn,
+        "reason": answer.reason,
+        "note": answer.note,
+        "opinion": step.opinion,
+        "before": case.state,
+        "seconds": _seconds(case, by, now),
+        "final": final,
+        "effective_at": now + undo,
+    }
+    row = connection.execute(insert(decision).values(given).returning(decision)).one()
+    ended = {"decided_at": now, "decision": given["id"]} if final else {}
+    raised = min(rank(case.priority), _RAISED.get(answer.reason, rank(case.priority)))
+    _change(connection, case, step.changed, state=step.state, priority=raised, **FREE, **ended)
+    # The note is for colleagues, and may say what the log must not hold.
+    facts = {"decision": row.id, "opinion": step.opinion, "state": step.state, "version": version}
+    said: dict[str, Detail] = {
+        "finding": answer.finding,
+        "classification": answer.classification,
+        "reason": answer.reason,
+    }
+    said |= {"ai_made": answer.ai_made, "drawn": answer.drawn}
+    append(connection, by, "cases.answered", f"case:{case.id}", {**facts, **said}, at=now)
+    return Decided(get_case(connection, case.id), given_of(row))
+
+
+def escalate(
+    connection: Connection,
+    case_id: str,
+    *,
+    by: str,
+    version: int,
+    now: datetime,
+    reason: str = "other",
+    note: str = "",
+) -> Decided:
+    """``decide`` with the finding ``escalate``: the lead must answer."""
+    answer = Answer("escalate", reason=reason, note=note)
+    return decide(connection, case_id, answer, by=by, version=version, now=now)
+
+
+def undo(
+    connection: Connection, decision_id: str, *, by: str, now: datetime, lease: timedelta = LEASE
+) -> Case:
+    """Take one's own answer back, as long as it is the last one and its time has not passed.
+
+    Returns:
+        The case as it was before, claimed by them if nobody else has it.
+
+    Raises:
+        CaseError: ``not found``; ``not yours``; ``decided``: it is too late; ``stale``: somebody has answered
+            after it.
+    """
+    row = connection.execute(select(decision).where(decision.c.id == decision_id)).one_or_none()
+    if row is None:
+        raise CaseError("not found", "there is no such answer", where="decision")
+    case = lock_case(connection, row.case)
+    given = given_of(connection.execute(select(decision).where(decision.c.id == decision_id)).one())
+    if given.by != by:
+        raise CaseError("not yours", "somebody else gave it", where="decision")
+    if given.undone_at is not None:
+        return case
+    if given.applied_at is not None or now >= given.effective_at:
+        raise CaseError("decided", "it is too late to take it back", where="decision", hint="ask the lead")
+    if standing(connection, case)[-1:] != [given]:
+        raise CaseError("stale", "somebody has answered after it", where="decision", changed=case.changed)
+    connection.execute(update(decision).where(decision.c.id == given.id).values(undone_at=now))
+    mine = {"claimed_by": by, "claimed_at": now, "claim_until": now + lease}
+    claim = mine if case.holder(now) in (None, by) else {}
+    back = {"state": row.before, "decided_at": None, "decision": None}
+    _change(connection, case, "an answer was taken back", **back, **claim)
+    append(connection, by, "cases.undone", f"case:{case.id}", {"decision": given.id}, at=now)
+    return get_case(connection, case.id)
+
+
+def split(
+    connection: Connection,
+    case_id: str,
+    items: Sequence[str],
+    *,
+    by: str,
+    version: int,
+    now: datetime,
+) -> Case:
+    """Make a case of its own of what does not belong to the others; nobody has answered it yet.
+
+    Returns:
+        The new case.
+
+    Raises:
+        CaseError: as ``decide``; ``invalid``: an item is not in the case, or all are; somebody has answered.
+    """
+    case = _ready(connection, case_id, by, version, now)
+    if standing(connection, case):
+        raise CaseError("invalid", "somebody has answered already", hint="escalate it")
+    chosen = sorted(set(items))
+    mine = (case_item.c.case == case.id) & case_item.c.item.in_(chosen)
+    count = connection.scalar(select(func.count()).select_from(case_item).where(mine))
+    if not chosen or count != len(chosen) or count == case.items:
+        raise CaseError("invalid", "some of the case's items, not all", where="items")
+    new = new_id()
+    connection.execute(
+        insert(review_case).from_select(
+            _COPIED, select(*(_other_value(name, new, now) for name in _COPIED)).where(_C.id == case.id)
+        )
+    )
+    connection.execute(update(case_item).where(mine).values(case=new))
+    first = select(func.min(case_item.c.item)).where(case_item.c.case == new).scalar_subquery()
+    leading = update(case_item).where(case_item.c.item == first)
+    connection.execute(leading.values(how="split", distance=None))
+    _change(connection, case, "items were split off")
+    for each in (case.id, new):
+        count_items(connection, [each])
+    append(connection, by, "cases.split", f"case:{case.id}", {"into": new, "items": count}, at=now)
+    return get_case(connection, new)
+
+
+_C = review_case.c
+_COPIED = [column.name for column in _C if column.name not in ("claimed_by", "claimed_at", "claim_until")]
+
+
+def _other_value(name: str, new: str, now: datetime) -> Any:
+    other = {"id": new, "version": 1, "changed": "", "grown_at": now}
+    return literal(other[name], _C[name].type) if name in other else _C[name]
+
+
+def count_items(connection: Connection, cases: Sequence[str]) -> None:
+    """Set how many items, actors and places there are in each of ``cases``."""
+    i = case_item.c
+    known = [func.count(func.nullif(column, "").distinct()) for column in (i.actor, i.place)]
+    query = select(i.case, func.count(), *known).where(i.case.in_(cases)).group_by(i.case)
+    for case, items, actors, places in connection.execute(query).all():
+        counts = {"items": items, "actors": actors, "places": places}
+        connection.execute(update(review_case).where(_C.id == case).values(counts))
+
+
+def _ready(connection: Connection, case_id: str, by: str, version: int, now: datetime) -> Case:
+    """The locked case, as it was on the page of somebody who may work on it."""
+    case = lock_case(connection, case_id)
+    if case.state == "decided":
+        raise CaseError("decided", "it is decided already", hint="the next case")
+    if case.holder(now) not in (None, by):
+        raise CaseError("not yours", "somebody else has it now", hint="the next case")
+    if case.version != version:
+        raise CaseError(
+            "stale", "the case has changed", hint="look at it again", changed=case.changed or "it was opened"
+        )
+    return case
+
+
+def _step(case: Case, answer: Answer, before: Sequence[Given]) -> _Step:
+    if case.state == "escalated":
+        if answer.finding in ("escalate", "unsure"):
+            raise CaseError("invalid", "the lead's word is csam or not_csam", where="finding")
+        return _Step("lead", "decided", "the lead decided")
+    # Who was unsure has asked for somebody else, and said nothing that could be agreed with.
+    first = next((each for each in before if each.answer.finding != "unsure"), None)
+    opinion: Opinion = "second" if before else "first"
+    if answer.finding == "escalate":
+        return _Step(opinion, "escalated", "it was escalated")
+    if answer.finding == "unsure":
+        return _Step(opinion, "escalated" if before else "second", "somebody was unsure")
+    if first is None and case.two_person:
+        return _Step("first", "second", "somebody has answered")
+    if first is None or first.answer.agrees(answer):
+        return _Step(opinion, "decided", "it was decided")
+    return _Step(opinion, "escalated", "two people disagree")
+
+
+def _seconds(case: Case, by: str, now: datetime) -> float | None:
+    if case.claimed_by != by or case.claimed_at is None:
+        return None
+    return max((now - case.claimed_at).total_seconds(), 0.0)
+
+
+def _change(connection: Connection, case: Case, changed: str, **values: Any) -> None:
+    values |= {"version": case.version + 1, "changed": changed}
+    connection.execute(update(review_case).where(_C.id == case.id).values(values))

@@ -1,0 +1,185 @@
+"""For leads: how much waits, how far people agree, who sees how much, which lists and rules are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from sqlalchemy import Connection, func, select
+
+from nightlamp.cases.decision import PRIORITIES, State
+from nightlamp.cases.records import WAITING
+from nightlamp.cases.reveals import Exposure, exposure
+from nightlamp.cases.tables import case_item, decision, reveal, review_case
+from nightlamp.intake.tables import match
+from nightlamp.values import Priority
+
+AGES = tuple(timedelta(hours=hours) for hours in (1, 4, 24, 72, 168))
+"""Bounds of the ages in ``Backlog.ages``; the last count is of what is older."""
+_C, _D = review_case.c, decision.c
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in one queue with one priority.
+
+    Args:
+        states: cases by state.
+        items: in all of them.
+        overdue: past their deadline.
+        oldest: when the oldest was opened.
+        ages: counts by age, bounded by ``AGES``.
+    """
+
+    queue: str
+    priority: Priority
+    cases: int
+    states: dict[State, int]
+    items: int
+    overdue: int
+    oldest: datetime
+    ages: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Second opinions of a time, and how they compare with the first.
+
+    Args:
+        pairs: cases that two people answered with csam or not_csam.
+        same: they said the same in all that counts.
+        same_finding: they agreed on csam or not_csam, if not on all else.
+        led: cases that the lead decided.
+    """
+
+    pairs: int
+    same: int
+    same_finding: int
+    led: int
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """Final decisions on what a list, or a rule of the policy, brought up; ``share`` of them was csam."""
+
+    name: str
+    csam: int
+    not_csam: int
+
+    @property
+    def share(self) -> float:
+        """Of csam, 0 to 1."""
+        return self.csam / (self.csam + self.not_csam)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Median seconds: from a case's opening to its decision, and from a claim to its answer; None: none."""
+
+    to_decision: float | None
+    to_answer: float | None
+    decided: int
+
+
+def backlog(connection: Connection, *, now: datetime) -> list[Backlog]:
+    """What waits, the most urgent first."""
+    query = select(_C.queue, _C.priority, _C.state, _C["items"], _C.due_at, _C.opened_at).where(WAITING)
+    found: dict[tuple[int, str], list[tuple[State, int, datetime | None, datetime]]] = {}
+    for row in connection.execution_options(yield_per=5_000).execute(query):
+        waiting = (row.state, row._mapping["items"], row.due_at, row.opened_at)
+        found.setdefault((row.priority, row.queue), []).append(waiting)
+    return [_backlog(queue, PRIORITIES[place], rows, now) for (place, queue), rows in sorted(found.items())]
+
+
+def _backlog(
+    queue: str,
+    priority: Priority,
+    rows: list[tuple[State, int, datetime | None, datetime]],
+    now: datetime,
+) -> Backlog:
+    states: dict[State, int] = {}
+    ages = [0] * (len(AGES) + 1)
+    for state, _, _, opened in rows:
+        states[state] = states.get(state, 0) + 1
+        ages[sum(now - opened >= bound for bound in AGES)] += 1
+    overdue = sum(due is not None and due < now for _, _, due, _ in rows)
+    oldest = min(opened for *_, opened in rows)
+    return Backlog(
+        queue,
+        priority,
+        len(rows),
+        states,
+        sum(items for _, items, _, _ in rows),
+        overdue,
+        oldest,
+        tuple(ages),
+    )
+
+
+def agreement(connection: Connection, *, since: datetime) -> Agreement:
+    """How far reviewers agreed; of cases that were answered for the second time since then."""
+    first, second = decision.alias(), decision.alias()
+    both = (first.c.case == second.c.case) & (first.c.round == second.c.round)
+    query = select(first, second).join_from(first, second, both)
+    said = ("csam", "not_csam")
+    query = query.where(first.c.opinion == "first", second.c.opinion == "second", second.c.at >= since)
+    query = query.where(first.c.undone_at.is_(None), second.c.undone_at.is_(None))
+    query = query.where(first.c.finding.in_(said), second.c.finding.in_(said))
+    parts = ("finding", "classification", "ai_made", "drawn")
+    compared = [first.c[name].is_not_distinct_from(second.c[name]) for name in parts]
+    rows = connection.execute(query.with_only_columns(*compared)).all()
+    led = select(func.count()).where(_D.opinion == "lead", _D.undone_at.is_(None), _D.at >= since)
+    return Agreement(
+        len(rows), sum(all(row) for row in rows), sum(row[0] for row in rows), connection.scalar(led) or 0
+    )
+
+
+def exposures(connection: Connection, *, since: datetime) -> dict[str, Exposure]:
+    """What each person was shown since then, who saw most first."""
+    people = connection.scalars(select(reveal.c.by).where(reveal.c.started_at >= since).distinct())
+    found = {person: exposure(connection, person, since) for person in people.all()}
+    return dict(sorted(found.items(), key=lambda each: (-each[1].severity, each[0])))
+
+
+def precision_by_list(connection: Connection, *, since: datetime) -> list[Precision]:
+    """Of the cases decided since then that a list's entry brought up, how many were csam; by bank.
+
+    A case counts once for each bank, however many of its items match.
+    """
+    matched = (
+        select(case_item.c.case, match.c.bank)
+        .join(match, match.c.verdict == case_item.c.verdict)
+        .join(review_case, _C.id == case_item.c.case)
+        .where(_C.decided_at >= since, ~match.c.benign)
+        .distinct()
+        .subquery()
+    )
+    query = select(matched.c.bank, _D.finding, func.count()).select_from(matched)
+    query = query.join(review_case, _C.id == matched.c.case).join(decision, _D.id == _C.decision)
+    return _precision(connection.execute(query.group_by(matched.c.bank, _D.finding)).tuples())
+
+
+def precision_by_rule(connection: Connection, *, since: datetime) -> list[Precision]:
+    """Of the cases decided since then, how many were csam; by the policy's rule that opened them."""
+    query = select(_C.rule, _D.finding, func.count()).join(decision, _D.id == _C.decision)
+    query = query.where(_C.decided_at >= since).group_by(_C.rule, _D.finding)
+    return _precision(connection.execute(query).tuples())
+
+
+def _precision(rows: Iterable[tuple[str, str, int]]) -> list[Precision]:
+    counts: dict[str, dict[str, int]] = {}
+    for name, finding, count in rows:
+        counts.setdefault(name, {})[finding] = count
+    found = [Precision(name, each.get("csam", 0), each.get("not_csam", 0)) for name, each in counts.items()]
+    return sorted(found, key=lambda each: (-each.csam - each.not_csam, each.name))
+
+
+def times(connection: Connection, *, since: datetime) -> Times:
+    """How long decisions took since then."""
+    decided = connection.execute(select(_C.opened_at, _C.decided_at).where(_C.decided_at >= since)).all()
+    waited = [(row.decided_at - row.opened_at).total_seconds() for row in decided]
+    answered = select(_D.seconds).where(_D.at >= since, _D.seconds.is_not(None), _D.undone_at.is_(None))
+    took = [seconds for seconds in connection.scalars(answered) if seconds is not None]
+    return Times(median(waited) if waited else None, median(took) if took else None, len(waited))

@@ -1,0 +1,203 @@
+"""What was shown to whom, how long, and how much of that is too much.
+
+A reveal is stored before the pixels are given out, and its length when they are hidden again. One that was
+never ended counts as shown, but not as seen: reports must not claim more than is certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, case, func, insert, select, update
+
+from nightlamp.audit import Detail, append
+from nightlamp.cases.decision import FULL
+from nightlamp.cases.records import get_case
+from nightlamp.cases.tables import case_item, reveal
+from nightlamp.cases.terms import Limits
+from nightlamp.errors import CaseError
+from nightlamp.intake.tables import item as items
+from nightlamp.intake.tables import match
+from nightlamp.store import new_id
+
+_SEVERE = 2  # what the industry's categories of the lists say, see ``_severity``
+_LONGEST = 4 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What a person was shown since a time: reveals above level 0.
+
+    Args:
+        reveals: how many.
+        seconds: how long all in all.
+        severe: how many of them showed what a list calls A1, A2, B1 or B2, at level 2 or more.
+        severity: sum of level × severity (1 to 3) of each.
+    """
+
+    reveals: int
+    seconds: float
+    severe: int
+    severity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """For reports: ``whole``: somebody saw every frame as it is; ``exif``: somebody saw its metadata."""
+
+    whole: bool
+    exif: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Whether more may be shown: ``soft``: yes, but they should know; ``hard``: no."""
+
+    exposure: Exposure
+    soft: bool
+    hard: bool
+
+
+def record_reveal(
+    connection: Connection,
+    case_id: str,
+    item: str,
+    *,
+    by: str,
+    level: int,
+    frame: int | None,
+    started_at: datetime,
+    seconds: float = 0.0,
+    exif: bool = False,
+    limits: Limits | None = None,
+) -> str:
+    """Store that an item is shown; commit it before the pixels are given out.
+
+    Args:
+        connection: in a transaction that may write.
+        case_id: the case's.
+        item: of the case.
+        by: who has the case claimed, or looks at a decided one for a report.
+        level: 0 (metadata alone) to ``FULL`` (the pixels as they are).
+        frame: which one; None: every frame there is.
+        started_at: when.
+        seconds: if it is over already; else see ``end_reveal``.
+        exif: its metadata are shown.
+        limits: refuse what is above the hard ones.
+
+    Returns:
+        The reveal's id.
+
+    Raises:
+        CaseError: ``invalid``; ``not found``: it is not in the case; ``not yours``; ``limit``.
+    """
+    if not 0 <= level <= FULL or (frame is not None and frame < 0):
+        raise CaseError("invalid", f"a level of 0 to {FULL}, a frame from 0", where="level")
+    of = get_case(connection, case_id)
+    if of.state != "decided" and of.holder(started_at) != by:
+        raise CaseError("not yours", "only who has the case may look", hint="claim it")
+    mine = select(case_item.c.verdict).where(case_item.c.case == case_id, case_item.c.item == item)
+    verdict = connection.scalar(mine)
+    if verdict is None:
+        raise CaseError("not found", "there is no such item in the case", where="item")
+    if level and limits is not None and may_reveal(connection, by, now=started_at, limits=limits).hard:
+        raise CaseError("limit", "the shift's limit is reached", where="person", hint="a break")
+    row = {
+        "id": new_id(),
+        "case": case_id,
+        "item": item,
+        "by": by,
+        "level": level,
+        "frame": frame,
+        "exif": exif,
+        "started_at": started_at,
+        "seconds": _length(seconds),
+        "severity": _severity(connection, verdict),
+    }
+    connection.execute(insert(reveal).values(row))
+    facts: dict[str, Detail] = {
+        "reveal": str(row["id"]),
+        "case": case_id,
+        "level": level,
+        "frame": frame,
+        "exif": exif,
+    }
+    append(connection, by, "cases.revealed", f"item:{item}", facts, at=started_at)
+    return str(row["id"])
+
+
+def end_reveal(connection: Connection, reveal_id: str, *, by: str, seconds: float, now: datetime) -> None:
+    """Say that a reveal is over; the first time counts.
+
+    Args:
+        connection: in a transaction that may write.
+        reveal_id: whose end it is.
+        by: whose it is.
+        seconds: how long it was shown, as the browser says; no longer than it can have been.
+        now: the time.
+
+    Raises:
+        CaseError: ``not found``: there is none of theirs.
+    """
+    row = connection.execute(select(reveal).where(reveal.c.id == reveal_id).with_for_update()).one_or_none()
+    if row is None or row.by != by:
+        raise CaseError("not found", "there is no such reveal", where="reveal")
+    if row.seconds:
+        return
+    lasted = _length(min(seconds, max((now - row.started_at).total_seconds(), 0.0)))
+    connection.execute(update(reveal).where(reveal.c.id == reveal_id).values(seconds=lasted))
+    facts: dict[str, Detail] = {"reveal": reveal_id, "milliseconds": int(lasted * 1000)}
+    append(connection, by, "cases.hidden", f"item:{row.item}", facts, at=now)
+
+
+def exposure(connection: Connection, person: str, since: datetime) -> Exposure:
+    """What ``person`` was shown since a time."""
+    r = reveal.c
+    severe = case(((r.severity >= _SEVERE) & (r.level >= 2), 1), else_=0)
+    counts = (func.count(), func.sum(r.seconds), func.sum(severe), func.sum(r.level * r.severity))
+    row = connection.execute(select(*counts).where(r.by == person, r.started_at >= since, r.level > 0)).one()
+    return Exposure(int(row[0]), float(row[1] or 0), int(row[2] or 0), int(row[3] or 0))
+
+
+def may_reveal(connection: Connection, person: str, *, now: datetime, limits: Limits) -> Allowance:
+    """Whether ``person`` may be shown more in this shift."""
+    seen = exposure(connection, person, now - limits.shift)
+
+    def reached(reveals: int, seconds: float) -> bool:
+        return bool((reveals and seen.reveals >= reveals) or (seconds and seen.seconds >= seconds))
+
+    hard = reached(limits.hard_reveals, limits.hard_seconds)
+    return Allowance(seen, hard or reached(limits.soft_reveals, limits.soft_seconds), hard)
+
+
+def viewed(connection: Connection, item: str) -> Viewed:
+    """What of an item was seen by somebody here, for reports.
+
+    The whole of it only if one and the same person saw every frame as it is, and each reveal was ended.
+    """
+    frames = connection.scalar(select(items.c.frames).where(items.c.id == item))
+    r = reveal.c
+    seen: dict[str, set[int | None]] = {}
+    exif = False
+    ended = select(r.by, r.level, r.frame, r.exif).where(r.item == item, r.seconds > 0)
+    for row in connection.execute(ended):
+        exif |= row.exif
+        if row.level == FULL:
+            seen.setdefault(row.by, set()).add(row.frame)
+    every = set(range(frames or 0))
+    whole = any(None in of or (every and every <= of) for of in seen.values())
+    return Viewed(bool(whole), exif)
+
+
+def _length(seconds: float) -> float:
+    if not 0 <= seconds < float("inf"):
+        raise CaseError("invalid", "no length of time", where="seconds")
+    return min(seconds, _LONGEST)
+
+
+def _severity(connection: Connection, verdict: str) -> int:
+    """What the lists say of it: 3 for A1 and B1 (a sex act), 2 for A2 and B2, 1 for all else."""
+    categories = select(match.c.category).where(match.c.verdict == verdict, ~match.c.benign).distinct()
+    marks = {text[-2:].upper() for text in connection.scalars(categories)}
+    return 3 if marks & {"A1", "B1"} else 2 if marks & {"A2", "B2"} else 1
