@@ -197,6 +197,11 @@ class ExchangeConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    @property
+    def benign(self) -> bool:
+        """Whether the list is of known harmless files, so that its bank must be a benign one."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:

@@ -147,14 +147,18 @@ def create_feed(
     now = now or utc_now()
     kind = kind_of(new.kind, kinds)
     config = _checked(kind, new)
+    benign = _config(kind, new.config).benign
     taken = select(feed.c.id).where(feed.c.name == new.name, feed.c.removed_at.is_(None))
     if connection.scalar(taken) is not None:
         raise FeedError("there is a feed of this name", where=f"feed {new.name}", hint="another name")
     try:
         bank = find_bank(connection, new.bank)
     except BankError:
-        made = Bank(new.bank, kind.title, new.category, new.trust, new.benign)
+        made = Bank(new.bank, kind.title, new.category, new.trust, new.benign or benign)
         bank = create_bank(connection, made, actor=actor)
+    if benign and not bank.bank.benign:
+        what = "this list is of known harmless files, and the bank is not a benign one"
+        raise FeedError(what, where=f"feed {new.name}", hint="another bank")
     values: dict[str, Any] = {
         "name": new.name,
         "kind": new.kind,
