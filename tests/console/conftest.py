@@ -19,7 +19,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from nightlamp import accounts
-from nightlamp.accounts import ROLES, Role, Token, codes, passwords
+from nightlamp.accounts import ROLES, Role, Token, codes, passwords, sessions
 from nightlamp.server import Node, create_app
 from nightlamp.server.logs import configure
 from nightlamp.settings import Settings
@@ -28,18 +28,6 @@ from nightlamp.store import utc_now
 ORIGIN = "https://nightlamp.example"
 PASSWORD = "correct horse battery"
 HASH = passwords.hashed(PASSWORD, "")
-
-
-class Authenticator:
-    """An app that shows one-time codes, each once: it goes on to the next step instead of waiting."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-        self._step = int(time.time()) // codes.STEP - 1
-
-    def code(self) -> str:
-        self._step += 1
-        return codes.code_at(self._secret, self._step)
 
 
 @dataclass
@@ -65,7 +53,12 @@ class House:
                 step = int(time.time()) // codes.STEP - 3
                 code = codes.code_at(secret, step)
                 codes.set_up(
-                    connection, console.box, made.person, secret, code, now=now.fromtimestamp(step * 30, now.tzinfo)
+                    connection,
+                    console.box,
+                    made.person,
+                    secret,
+                    code,
+                    now=now.fromtimestamp(step * 30, now.tzinfo),
                 )
             return accounts.get(connection, made.id)
 
@@ -81,24 +74,19 @@ class House:
         client = TestClient(self.app, base_url=origin, raise_server_exceptions=False, follow_redirects=False)
         return Browser(client, origin)
 
-    def signed_in(self, name: str) -> Browser:
-        """A browser with a session, without the way through the sign-in page."""
-        browser, account = self.browser(), self.people[name]
-        console = self.console
-        from nightlamp.accounts import sessions
+    def code(self, name: str) -> str:
+        """The one-time code of now; each works once."""
+        return codes.code_at(self.secrets[name], int(time.time()) // codes.STEP)
 
-        token: Token = self.node.writer.write(
-            lambda c: sessions.start(
-                c,
-                account.id,
-                stage="full",
-                method="password",
-                now=utc_now(),
-                life=console.entrance.life,
-                address="192.0.2.1",
-                browser="test",
-            )
-        )
+    def session(self, name: str, **rest: Any) -> Token:
+        """A session of somebody, without the way through the sign-in page."""
+        given = {"stage": "full", "method": "password", "now": utc_now(), "address": "192.0.2.1", **rest}
+        life, account = self.console.entrance.life, self.people[name]
+        return self.node.writer.write(lambda c: sessions.start(c, account.id, life=life, **given))
+
+    def signed_in(self, name: str) -> Browser:
+        """A browser with a session."""
+        browser, token = self.browser(), self.session(name)
         browser.client.cookies.set("__Host-nightlamp-session", token.reveal(), domain="nightlamp.example")
         return browser
 
@@ -113,7 +101,9 @@ class Browser:
     def get(self, path: str, **rest: Any) -> httpx.Response:
         return self.client.get(f"/console{path}", **rest)
 
-    def post(self, path: str, fields: dict[str, Any] | None = None, *, csrf: str | None = None) -> httpx.Response:
+    def post(
+        self, path: str, fields: dict[str, Any] | None = None, *, csrf: str | None = None
+    ) -> httpx.Response:
         """A form of the page ``/account`` or, for who is not signed in, of the sign-in page."""
         token = self.csrf() if csrf is None else csrf
         return self.client.post(
@@ -192,7 +182,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def live(build: Build) -> Iterator[tuple[House, str]]:
     """A node that listens on this machine, with one person of each role, and the address of its console."""
-    made = build(url="", )
+    made = build(url="")
     for role in ROLES:
         made.person(role, role)
     with socket.socket() as listening:

@@ -1,0 +1,185 @@
+"""The shell in a real browser: keys, accessibility, what it loads, and sessions that end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nightlamp.accounts import ROLES
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+PASSWORD = "correct horse battery"
+PAGES = (
+    "/",
+    "/account",
+    "/people",
+    "/keys",
+    "/banks",
+    "/feeds",
+    "/policies",
+    "/policies/1",
+    "/chain",
+    "/set-up",
+)
+
+
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Any]:
+    """A page of a fresh profile; errors of its scripts and of its policy fail the test."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
+    yield page
+    context.close()
+    assert faults == []
+
+
+def cookie(house: Any, address: str, name: str, tab: Any) -> None:
+    """Give the tab a session of somebody."""
+    token = house.session(name)
+    origin = address.removesuffix("/console")
+    tab.context.add_cookies([{"name": "nightlamp-session", "value": token.reveal(), "url": origin}])
+
+
+def faults_of(tab: Any) -> list[str]:
+    """What axe-core finds. It is run as the page's debugger would, so the page's policy need not allow it."""
+    tab.evaluate(AXE + "; undefined")
+    found = tab.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [f"{tab.url} {v['id']}: {[n['html'] for n in v['nodes']][:3]}" for v in found["violations"]]
+
+
+def test_somebody_signs_in_by_keyboard_alone(live, tab):
+    house, address = live
+    tab.goto(f"{address}/")
+    tab.wait_for_url("**/sign-in")
+    for text in ("admin", PASSWORD):
+        tab.keyboard.type(text)
+        tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/sign-in/second")
+    tab.keyboard.type(house.code("admin"))
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/console/")
+    assert tab.title() == "Start – Nightlamp"
+
+    tab.keyboard.press("?")  # the keys of the page, then one of them
+    assert "API keys" in tab.inner_text("dialog")
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("g")
+    tab.keyboard.press("p")
+    tab.wait_for_url("**/people")
+
+
+def pages_of(house: Any, role: str) -> list[str]:
+    """The pages that a role may see, and one that it may not."""
+    browser = house.signed_in(role)
+    status = {place: browser.get(place).status_code for place in PAGES}
+    return [*(place for place in PAGES if status[place] == 200), "/nowhere"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_axe_finds_nothing_on_any_page_of_a_role(live, tab, role):
+    house, address = live
+    cookie(house, address, role, tab)
+    found: list[str] = []
+    for place in pages_of(house, role):
+        tab.goto(address + place)
+        found += faults_of(tab)
+    assert found == []
+
+
+def test_axe_finds_nothing_in_the_dark_and_before_signing_in(live, tab):
+    house, address = live
+    tab.emulate_media(color_scheme="dark")
+    found: list[str] = []
+    for place in ("/sign-in", "/welcome"):
+        tab.goto(address + place)
+        found += faults_of(tab)
+    cookie(house, address, "admin", tab)
+    for place in ("/people", "/policies"):
+        tab.goto(address + place)
+        found += faults_of(tab)
+    assert found == []
+
+
+def test_axe_would_find_something(live, tab):
+    _, address = live
+    tab.goto(f"{address}/sign-in")
+    tab.evaluate("document.querySelector('label').remove()")
+    assert any("label" in fault for fault in faults_of(tab))
+
+
+def test_a_session_that_is_ended_elsewhere_opens_nothing_more(live, tab):
+    house, address = live
+    cookie(house, address, "admin", tab)
+    tab.goto(f"{address}/policies")
+    house.node.writer.write(lambda c: sessions.end_all(c, house.people["admin"].id, now=utc_now()))
+    tab.click("text=Check and try")  # htmx asks, and is sent to the sign-in page
+    tab.wait_for_url("**/sign-in*")
+    assert "Sign in" in tab.title()
+
+
+def test_a_policy_is_checked_without_leaving_the_page(live, tab):
+    house, address = live
+    cookie(house, address, "admin", tab)
+    tab.goto(f"{address}/policies")
+    tab.fill("#text", "name: x\nrules: 3\n")
+    tab.click("text=Check and try")
+    tab.wait_for_selector("#draft li.bad")
+    assert tab.url.endswith("/policies")
+
+
+def test_a_passkey_is_made_and_then_lets_in_alone(live, tab):
+    house, address = live
+    house.person("newcomer", "reviewer", second=False)
+    devtools = tab.context.new_cdp_session(tab)
+    devtools.send("WebAuthn.enable")
+    kind = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    kind |= {"isUserVerified": True, "automaticPresenceSimulation": True}
+    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": kind})
+    tab.goto(f"{address}/sign-in")
+    tab.fill("#name", "newcomer")
+    tab.fill("#password", PASSWORD)
+    tab.click("button.first")
+    tab.wait_for_url("**/set-up")
+    tab.fill("#label", "a key")
+    tab.click("text=Make a passkey")
+    tab.wait_for_selector("ol.codes")
+    assert tab.locator("ol.codes li").count() == 10
+    tab.click("text=I have kept them")
+    tab.wait_for_url("**/console/")
+    tab.click("text=Sign out")
+    tab.wait_for_url("**/sign-in*")
+    tab.click("text=Sign in with a passkey")
+    tab.wait_for_url("**/console/")
+    assert "newcomer" in tab.inner_text("header")
+
+
+def test_the_first_load_is_light_and_asks_nobody_else(live, tab):
+    house, address = live
+    sizes: dict[str, int] = {}
+    tab.on("response", lambda response: sizes.update({response.url: len(response.body())}))
+    cookie(house, address, "admin", tab)
+    tab.goto(f"{address}/people", wait_until="networkidle")
+    assert len(sizes) >= 4
+    assert all(url.startswith(address) for url in sizes)
+    assert sum(sizes.values()) < 100_000
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_theme_of_an_account_beats_the_system(live, tab, motion):
+    house, address = live
+    cookie(house, address, "reviewer", tab)
+    tab.emulate_media(color_scheme="light", reduced_motion=motion)
+    tab.goto(f"{address}/account")
+    light = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    tab.select_option("#theme", "dark")
+    tab.click("text=Keep")
+    tab.wait_for_url("**/account?done=changed")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") != light
