@@ -131,5 +131,8 @@ def _read(connection: socket.socket) -> Request | None:
     line, *fields = head.decode().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in fields)}
     while len(body) < int(headers.get("content-length", 0)):
-        body += connection.recv(65536)
+        piece = connection.recv(65536)
+        if not piece:
+            return None
+        body += piece
     return Request(line, headers, body)
