@@ -14,6 +14,9 @@ _MODULES: dict[str, str] = {
     "stopncii": "stopncii",
     "threatexchange": "threatexchange",
     "tat": "tat",
+    "list": "lists",
+    "vics": "vics",
+    "nsrl": "nsrl",
 }
 
 
