@@ -42,7 +42,7 @@ def embedded(picture: Image.Image, bits: Sequence[int], *, as_float: bool) -> Im
 
 
 def colourful(side: int = 512, seed: int = 3) -> Image.Image:
-    """Soft blobs of muted colour with a little noise. In strong colours the algorithm often loses its bits."""
+    """Soft blobs of muted colour with a little noise. In strong colours the algorithm often loses bits."""
     light, *tints = (np.asarray(drawn(side, side, "L", seed + n), float)[:, :, None] for n in range(4))
     pixels = 60 + light * 0.5 + (np.concatenate(tints, axis=2) - 128) * 0.06
     noisy = pixels + np.random.default_rng(seed).normal(0, 2, pixels.shape)
