@@ -6,6 +6,7 @@ import os
 import socket
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +67,20 @@ def test_a_worker_tells_the_origin_if_it_is_asked_and_keeps_what_is_sealed(share
     assert [s.field("after arrival") for s in late.statements if s.says == "time"] == [True]
     assert not_a_picture is not None
     assert [str(u) for u in not_a_picture.unchecked] == ["not checked: content (no reader)"]
+
+
+def test_an_origin_that_takes_too_long_costs_the_item_nothing_else() -> None:
+    # given a picture whose pixels are to be measured, and no time for that
+    data = picture(3_000, 2_000)
+    with Workers(1, origin=Asked(forensics=True, seconds=1e-6)) as workers:
+        found = workers.examine(data).result()
+        again = workers.examine(b"hello").result()
+
+    # then all else is as if nobody had asked, and the origin says that it was not checked
+    assert replace(found, origin=None) == examine(io.BytesIO(data), installed())
+    assert found.origin is not None
+    assert [(u.what, u.why) for u in found.origin.unchecked] == [("content", "timeout")]
+    assert again.fingerprints
 
 
 def test_all_digests_are_of_the_whole_file_in_one_pass(workers: Workers, tmp_path: Path) -> None:

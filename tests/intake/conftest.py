@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from sqlalchemy import Engine, func, select
 
 from nightlamp.audit import PublicKeys, verify_log
@@ -18,6 +19,7 @@ from nightlamp.banks import Entry
 from nightlamp.banks.live import LiveBanks, add_entries, create_bank
 from nightlamp.examine import Workers
 from nightlamp.intake import ActivePolicy, Content, Decider, Examiner, Intake, Submission, first_policy
+from nightlamp.origin import Asked
 from nightlamp.signals import installed
 from nightlamp.store import Writer, connect, metadata, reading
 from nightlamp.values import Bank
@@ -27,7 +29,7 @@ from nightlamp.vault import DiskPlace, Identity, Recipients, Vault
 @pytest.fixture(scope="session")
 def workers() -> Iterator[Workers]:
     """Worker processes for the whole session: they take seconds to start."""
-    with Workers(1) as workers:
+    with Workers(1, origin=Asked()) as workers:
         yield workers
 
 
@@ -98,7 +100,7 @@ def build(engine: Engine, folder: Path, examiner: Examiner, *, keep: timedelta =
 
 @pytest.fixture(scope="session")
 def examiner(workers: Workers) -> Examiner:
-    examiner = Examiner(lambda: contextlib.nullcontext(workers))
+    examiner = Examiner(lambda: contextlib.nullcontext(workers), origin=True)
     assert examiner.start()
     return examiner
 
@@ -130,6 +132,18 @@ def picture(seed: int = 0, kind: str = "PNG", size: int = 96) -> bytes:
     rough = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(rough).resize((size, size), Image.Resampling.BICUBIC).save(out, kind)
+    return out.getvalue()
+
+
+def generated(seed: int = 0, prompt: str = "a bowl of fruit") -> bytes:
+    """A picture that says which generator made it, as Stable Diffusion web UI does."""
+    with Image.open(io.BytesIO(picture(seed))) as drawn:
+        info, out = PngInfo(), io.BytesIO()
+        text = (
+            f"{prompt}\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 96x96, Model: still-life"
+        )
+        info.add_text("parameters", text)
+        drawn.save(out, "PNG", pnginfo=info)
     return out.getvalue()
 
 

@@ -12,13 +12,14 @@ from nightlamp.banks import Entry
 from nightlamp.banks.live import add_entries, all_banks, create_bank, delete_bank
 from nightlamp.examine import examine
 from nightlamp.intake import Content, Submission, activate_policy, add_policy
+from nightlamp.origin import Asked
 from nightlamp.policy import load, profile_text
 from nightlamp.screening import Screener
 from nightlamp.signals import installed
 from nightlamp.store import utc_now
 from nightlamp.values import Bank, Fingerprint, Match, Verdict
 
-from .conftest import Node, digest, picture
+from .conftest import Node, digest, generated, picture
 
 POLICIES = [
     profile_text("default"),
@@ -44,6 +45,27 @@ rules:
     when: "true"
     then: review
     reason: "The rest."
+""",
+    """\
+nightlamp-policy: 1
+name: made
+rules:
+  - id: made
+    when: origin.assessment == 'declared AI-made' && matches == []
+    then: review
+    reason: "It says: {origin.assessment}."
+  - id: told
+    when: origin.statements.exists(s, s.says == 'ai-made' && s.forgeable)
+    then: block
+    reason: "Listed, and made."
+  - id: rest
+    when: unchecked == []
+    then: allow
+    reason: "The rest."
+  - id: unchecked
+    when: "true"
+    then: review
+    reason: "Not checked."
 """,
 ]
 
@@ -94,6 +116,7 @@ CONTENTS = [
     b"plain text",
     picture(4)[:-40],
     picture(5, size=12),
+    generated(6),
 ]
 EXAMINED: dict[bytes, object] = {}
 
@@ -103,7 +126,7 @@ def examined(data: bytes):
     import io
 
     if data not in EXAMINED:
-        EXAMINED[data] = examine(io.BytesIO(data), installed())
+        EXAMINED[data] = examine(io.BytesIO(data), installed(), origin=Asked())
     return EXAMINED[data]
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from nightlamp.examine import Workers
+from nightlamp.origin import Asked
 from nightlamp.outbound import Fetcher
 from nightlamp.server import Node, create_app
 from nightlamp.server.logs import configure
@@ -25,7 +26,7 @@ from nightlamp.signals import installed
 @pytest.fixture(scope="session")
 def workers() -> Iterator[Workers]:
     """Worker processes for the whole session: they take seconds to start."""
-    with Workers(1) as workers:
+    with Workers(1, origin=Asked()) as workers:
         yield workers
 
 
