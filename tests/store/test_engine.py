@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import stat
 import threading
 from contextlib import suppress
@@ -10,8 +11,9 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from nightlamp.errors import ConfigError, StoreError
+from nightlamp.errors import ConfigError, StoreError, UnavailableError
 from nightlamp.store import UtcDateTime, connect, reading
+from nightlamp.store.engine import is_passing, said
 
 
 def test_sqlite_is_set_up_to_lose_nothing(sqlite_url):
@@ -138,3 +140,76 @@ def test_a_transaction_that_sqlite_undid_cannot_be_committed(sqlite_url):
     with pytest.raises(StoreError, match="ended before its commit"):
         spoilt()
     engine.dispose()
+
+
+class Mute:
+    """A TCP way to PostgreSQL's socket that can be made to swallow everything, in both directions."""
+
+    def __init__(self, target: str) -> None:
+        self._target, self.speaks = target, threading.Event()
+        self.speaks.set()
+        self._ends: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, far = self._listening.accept()[0], socket.socket(socket.AF_UNIX)
+                far.connect(self._target)
+                self._ends += [near, far]
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    def _pump(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65_536):
+                self.speaks.wait()
+                other.sendall(data)
+
+    def close(self) -> None:
+        self.speaks.set()
+        for end in (self._listening, *self._ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+@pytest.fixture
+def mute(postgres_url):
+    """A way to PostgreSQL, and an engine that takes it."""
+    url = make_url(postgres_url)
+    folder = str(url.query.get("host", ""))
+    if not folder.startswith("/"):
+        pytest.skip("needs the server's own socket")
+    way = Mute(f"{folder}/.s.PGSQL.5432")
+    plain = {"sslmode": "disable", "gssencmode": "disable"}
+    through = url.set(host="127.0.0.1", port=way.port, query=plain).render_as_string(hide_password=False)
+    engine = connect(through, silence_seconds=0.3)
+    yield way, engine
+    way.close()
+    engine.dispose()
+
+
+def test_a_server_that_takes_a_question_and_never_answers_is_given_up(mute):
+    way, engine = mute
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+        way.speaks.clear()
+        with pytest.raises(DBAPIError) as caught:
+            connection.execute(text("SELECT 2"))
+    assert is_passing(caught.value)
+    assert isinstance(said(caught.value, engine), UnavailableError)
+    way.speaks.set()
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 3")) == 3
+
+
+def test_a_slow_statement_is_waited_for(mute):
+    _, engine = mute
+    with engine.begin() as connection:
+        assert connection.scalar(text("SELECT 4 FROM pg_sleep(1.5)")) == 4
+        connection.execute(text("CREATE TABLE slow (a int)"))
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM slow")) == 0

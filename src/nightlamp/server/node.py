@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from nightlamp import access, audit
 from nightlamp.banks.live import LiveBanks
@@ -39,7 +41,8 @@ from nightlamp.intake.examiner import Pool
 from nightlamp.lookback import LookBack
 from nightlamp.media import Limits
 from nightlamp.outbound import Fetcher, Rules
-from nightlamp.server.metrics import Metrics
+from nightlamp.server.metrics import Metrics, together
+from nightlamp.server.siblings import Siblings
 from nightlamp.server.supervisor import Loop, Supervisor
 from nightlamp.server.tracing import Tracing, open_tracing
 from nightlamp.settings import Settings
@@ -79,6 +82,7 @@ class Node:
         fetch, post: for requests to the outside; by default within the settings' rules.
         workers: makes the pool that opens content; by default by the settings.
         tracing: of requests; by default by the settings.
+        siblings: the other processes of this node; None: there are none.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Node:
         post: Fetcher | None = None,
         workers: Callable[[], AbstractContextManager[Pool]] | None = None,
         tracing: Tracing | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
@@ -98,6 +103,7 @@ class Node:
         self._poster = post or _poster(settings)
         self._workers = workers or self._own_workers
         self.tracing = tracing
+        self._siblings = siblings
         self._started = False
         self._in_touch = float("-inf")
         self._place_fault = ""
@@ -112,7 +118,10 @@ class Node:
         s = self.settings
         self.tracing = self.tracing or open_tracing(s.tracing)
         self.engine: Engine = connect(
-            s.database_url, busy_seconds=s.database.busy_seconds, pool_size=s.database.pool_size
+            s.database_url,
+            busy_seconds=s.database.busy_seconds,
+            pool_size=s.database.pool_size,
+            silence_seconds=s.database.silence_seconds,
         )
         if s.database.upgrade_at_start:
             upgrade(self.engine)
@@ -146,9 +155,20 @@ class Node:
                 if loop.name in ("changes", "workers"):
                     self.supervisor.run_once(loop)
             self.supervisor.start()
+            if self._siblings is not None:
+                self._siblings.answer(
+                    {
+                        "changes": self._caught_up,
+                        "checks": lambda: json.dumps([asdict(check) for check in self.own_checks()]),
+                        "metrics": lambda: self._own_page(inside=False),
+                        "metrics inside": lambda: self._own_page(inside=True),
+                    }
+                )
 
     def stop(self) -> None:
         """Finish what is in flight, then end every part."""
+        if self._siblings is not None:
+            self._siblings.close()
         self.intake.close()
         self.supervisor.stop(self.settings.server.stop_seconds)
         self.deliverer.close()
@@ -166,6 +186,8 @@ class Node:
         """Commit a change, and have it in force on this node when this returns."""
         result = self.writer.write(work)
         self.catch_up()
+        if self._siblings is not None:
+            self._siblings.ask("changes")  # who does not answer looks for changes all the time
         return result
 
     def catch_up(self) -> None:
@@ -176,7 +198,30 @@ class Node:
         self._in_touch = time.monotonic()
 
     def checks(self) -> list[Check]:
-        """How every part is."""
+        """How every part is; what is wrong in another process of the node is wrong with the node."""
+        found = {check.name: check for check in self.own_checks()}
+        if self._siblings is None:
+            return list(found.values())
+        told = self._siblings.ask("checks")
+        silent = sum(answer is None for answer in told.values())
+        why = f"{silent} of {len(told) + 1} do not answer" if silent else ""
+        found["processes"] = Check("processes", not silent, why)
+        for answer in filter(None, told.values()):
+            for check in (Check(**each) for each in json.loads(answer)):
+                if not check.well and found[check.name].well:
+                    found[check.name] = replace(check, vital=False)  # this process takes requests
+        return list(found.values())
+
+    def page(self, inside: bool) -> str:
+        """The metrics of the node: of several processes, each number with its process."""
+        own = self._own_page(inside)
+        if self._siblings is None:
+            return own
+        told = self._siblings.ask("metrics inside" if inside else "metrics")
+        return together({self._siblings.number: own, **{at: page for at, page in told.items() if page}})
+
+    def own_checks(self) -> list[Check]:
+        """How every part of this process is."""
         away = time.monotonic() - self._in_touch
         lost = away > _OUT_OF_TOUCH
         status = self.banks.status()
@@ -214,6 +259,17 @@ class Node:
             self.metrics.up.labels(check.name).set(check.well)
         return found
 
+    def _caught_up(self) -> str:
+        self.catch_up()
+        return "in force"
+
+    def _own_page(self, inside: bool) -> str:
+        try:
+            self.measure()
+        except SQLAlchemyError:
+            self.own_checks()
+        return self.metrics.page(inside).decode()
+
     def measure(self) -> None:
         """Bring the gauges up to date."""
         self.metrics.under_way.set(self.intake.load().items)
@@ -222,7 +278,7 @@ class Node:
         self.metrics.entries.clear()
         for stored in view.banks.values():
             self.metrics.entries.labels(stored.bank.name).set(stored.enabled)
-        self.checks()
+        self.own_checks()
         with reading(self.engine) as connection:
             self.metrics.waiting.labels("webhooks").set(waiting_deliveries(connection))
             self.metrics.waiting.labels("urls").set(waiting_urls(connection))

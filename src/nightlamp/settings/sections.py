@@ -28,6 +28,9 @@ class DatabaseSettings(Section):
     )
     busy_seconds: PositiveFloat = Field(default=10.0, description="how long one statement waits for a lock")
     pool_size: PositiveInt = Field(default=10, description="connections held by one process")
+    silence_seconds: PositiveFloat = Field(
+        default=5.0, description="PostgreSQL: without an answer for so long, it is tried if it answers at all"
+    )
 
 
 class WriterSettings(Section):
@@ -188,6 +191,9 @@ class ServerSettings(Section):
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8700, ge=0, le=65535, description="port to listen on; 0: any free one")
+    processes: PositiveInt | None = Field(
+        default=None, le=64, description="processes that take requests; default: one a core, two at most"
+    )
     uploads: PositiveInt = Field(default=128, description="bodies that are received at once")
     body_seconds: PositiveFloat = Field(default=60.0, description="time for one body to arrive")
     pause_seconds: PositiveFloat = Field(default=10.0, description="time between two pieces of a body")

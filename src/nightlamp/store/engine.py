@@ -21,18 +21,22 @@ from sqlalchemy.exc import (
 from nightlamp.errors import ConfigError, StoreError, UnavailableError
 
 MODE = "nightlamp_mode"  # execution option: "read", or "alone" (SQLite: no other connection at all)
+_POOL_SECONDS = 10.0  # for a connection to become free
 _SQLITE_BEGIN = {"read": "BEGIN", "alone": "BEGIN EXCLUSIVE"}
 _BUSY = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
 _SQLITE_ERROR, _SQLITE_FULL, _POSTGRES_FULL = 1, 13, "53100"
 
 
-def connect(url: str, *, busy_seconds: float = 10.0, pool_size: int = 10) -> Engine:
+def connect(
+    url: str, *, busy_seconds: float = 10.0, pool_size: int = 10, silence_seconds: float = 5.0
+) -> Engine:
     """An engine for ``url``. Nothing is opened yet, but a SQLite file's folder is made.
 
     Args:
         url: ``sqlite:///path`` or ``postgresql://…`` (psycopg 3 is used).
         busy_seconds: how long one statement waits for another's lock before it fails.
         pool_size: connections kept open; as many again in a rush.
+        silence_seconds: PostgreSQL: without an answer for so long, it is tried whether it answers at all.
 
     Raises:
         ConfigError: the URL is malformed, names another database, or a SQLite database in memory.
@@ -43,13 +47,18 @@ def connect(url: str, *, busy_seconds: float = 10.0, pool_size: int = 10) -> Eng
         raise ConfigError(
             "not a database URL", where="database.url", hint="sqlite:////path/nightlamp.db"
         ) from None
-    common: dict[str, Any] = {"hide_parameters": True, "pool_size": pool_size, "max_overflow": pool_size}
+    common: dict[str, Any] = {
+        "hide_parameters": True,
+        "pool_size": pool_size,
+        "max_overflow": pool_size,
+        "pool_timeout": _POOL_SECONDS,
+    }
     backend = parsed.get_backend_name()
     try:
         if backend == "sqlite":
             engine = _sqlite(parsed, busy_seconds, common)
         elif backend == "postgresql":
-            engine = _postgres(parsed, busy_seconds, common)
+            engine = _postgres(parsed, busy_seconds, silence_seconds, common)
         else:
             raise ConfigError(
                 f"{backend} is not supported", where="database.url", hint="sqlite or postgresql"
@@ -175,13 +184,15 @@ def _until_free(raw: Any, statement: str, seconds: float) -> None:
             return
 
 
-def _postgres(url: URL, busy_seconds: float, common: dict[str, Any]) -> Engine:
+def _postgres(url: URL, busy_seconds: float, silence: float, common: dict[str, Any]) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername != "postgresql+psycopg":
         raise NoSuchModuleError
     milliseconds = int(busy_seconds * 1000)
     options = f"-c timezone=UTC -c lock_timeout={milliseconds} -c synchronous_commit=on"
+    # The server's side: it ends the session, and its locks, of a node that the network has cut off.
+    options += " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
     given = url.query.get("options")
     arguments = {
         "connect_timeout": 5,
@@ -194,7 +205,15 @@ def _postgres(url: URL, busy_seconds: float, common: dict[str, Any]) -> Engine:
     }
     # Whatever the server's default is: a second look must see what was committed since the first.
     settled = {"isolation_level": "READ COMMITTED", "pool_pre_ping": True}
-    return create_engine(url, connect_args=arguments, **settled, **common)
+    engine = create_engine(url, connect_args=arguments, **settled, **common)
+
+    def on_connect(_dialect: Any, _record: Any, given: Any, named: dict[str, Any]) -> Any:
+        from nightlamp.store.silence import Watched
+
+        return Watched.connect(*given, silence=silence, **named)
+
+    event.listen(engine, "do_connect", on_connect)
+    return engine
 
 
 def _hide_values(context: ExceptionContext) -> None:
