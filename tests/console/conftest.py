@@ -66,9 +66,13 @@ class House:
         return self.people[name]
 
     @property
-    def console(self) -> Any:
+    def console_app(self) -> Any:
         mounted = next(route for route in self.app.routes if getattr(route, "path", "") == "/console")
-        return mounted.app._console
+        return mounted.app._app
+
+    @property
+    def console(self) -> Any:
+        return self.console_app.state.console
 
     def browser(self, origin: str = ORIGIN) -> Browser:
         client = TestClient(self.app, base_url=origin, raise_server_exceptions=False, follow_redirects=False)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from nightlamp.accounts import ROLES
+from nightlamp.accounts import ROLES, sessions
+from nightlamp.store import utc_now
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 PASSWORD = "correct horse battery"

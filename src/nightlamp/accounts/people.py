@@ -77,7 +77,7 @@ def add(
     values = {
         "id": new_id(),
         "name": plain,
-        "display": (display.strip() or plain)[:200],
+        "display": (_storable(display).strip() or plain)[:200],
         "roles": wanted,
         "totp_step": 0,
         "issuer": issuer,
@@ -228,6 +228,11 @@ def vouched(
 def normal(name: str) -> str:
     """A name as it is stored and compared."""
     return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+def _storable(text: str) -> str:
+    """Without what no database takes: NUL, and halves of characters."""
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
 
 
 def _checked(roles: Iterable[str]) -> list[str]:

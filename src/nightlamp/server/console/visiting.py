@@ -174,6 +174,8 @@ async def form_of(request: Request, visit: Visiting) -> Form:
     try:
         text = (await request.body()).decode()
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
+        if any("\x00" in value for _, value in pairs):
+            raise ValueError("NUL")
     except ValueError:
         raise Problem("malformed", "no form that can be read") from None
     fields: Form = {}

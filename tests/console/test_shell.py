@@ -1,0 +1,308 @@
+"""What every page and every answer keeps to: headers, forms, roles, text, translation."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+
+from nightlamp.accounts import ROLES, sessions
+from nightlamp.banks.live import create_bank
+from nightlamp.server.console import language
+from nightlamp.server.console.pages import environment
+from nightlamp.store import utc_now
+from nightlamp.values import Bank
+
+from .conftest import ORIGIN, PASSWORD, House
+
+HOSTILE = "<script>alert(1)</script>\"'>\u202egpj.exe\u2066{{ 7*7 }}%(x)s\x1b[31m\u200b"
+
+
+def routes(house: House) -> list[APIRoute]:
+    """Every page of the console, however its router was put in."""
+    found, todo = [], list(house.console_app.routes)
+    while todo:
+        route = todo.pop()
+        if isinstance(route, APIRoute):
+            found.append(route)
+        else:
+            todo += getattr(route, "routes", None) or getattr(
+                getattr(route, "original_router", None), "routes", []
+            )
+    return found
+
+
+def path_of(route: Any) -> str:
+    return re.sub(
+        r"\{number\}", "1", re.sub(r"\{name\}", "console.css", re.sub(r"\{\w+_id\}", "x", route.path))
+    )
+
+
+def addresses(house: House, method: str) -> list[str]:
+    """The addresses that answer a method."""
+    spec = {path_of(route) for route in routes(house) if method in route.methods}
+    assert len(spec) > 8
+    return sorted(spec)
+
+
+def test_every_answer_has_the_headers(house):
+    browser = house.signed_in("admin")
+    for path in [*addresses(house, "GET"), "/nowhere"]:
+        answer = browser.get(path)
+        told = answer.headers
+        assert told["content-security-policy"].startswith("default-src 'none'; script-src 'self'"), path
+        assert "unsafe" not in told["content-security-policy"]
+        assert told["cache-control"] == "no-store", path
+        assert told["x-content-type-options"] == "nosniff"
+        assert told["referrer-policy"] == "same-origin"
+        assert told["cross-origin-opener-policy"] == "same-origin"
+        assert told["cross-origin-resource-policy"] == "same-origin"
+        assert told["strict-transport-security"]
+        assert "server" not in told
+
+
+def test_no_page_has_script_style_or_address_of_its_own(house):
+    browser = house.signed_in("admin")
+    for path in addresses(house, "GET"):
+        text = browser.get(path).text
+        if not text.startswith("<!doctype"):
+            continue
+        assert not re.search(r"<script(?! src=\"/console/static/)", text), path
+        assert not re.search(r"<style|\sstyle=|\son\w+=|hx-on|javascript:", text), path
+        assert not re.search(r"(?:src|href|action|hx-\w+)=[\"'](?:https?:)?//", text), path
+
+
+def test_no_form_is_taken_from_elsewhere(house):
+    browser = house.signed_in("admin")
+    token = browser.csrf()
+    for path in addresses(house, "POST"):
+        for headers, csrf in (
+            ({}, token),
+            ({"origin": "https://evil.example"}, token),
+            ({"origin": "null"}, token),
+            ({"origin": ORIGIN, "sec-fetch-site": "cross-site"}, token),
+            ({"origin": ORIGIN}, ""),
+            ({"origin": ORIGIN}, "0" * 64),
+        ):
+            answer = browser.client.post(f"/console{path}", data={"csrf": csrf}, headers=headers)
+            assert answer.status_code == 403, (path, headers)
+    assert browser.get("/account").status_code == 200
+
+
+def test_what_is_no_form_is_refused(house):
+    browser = house.signed_in("admin")
+    for kind in ("application/json", "multipart/form-data; boundary=x", "text/plain", ""):
+        answer = browser.client.post(
+            "/console/account/preferences",
+            content=b"{}",
+            headers={"origin": ORIGIN, "content-type": kind, "x-csrf": browser.csrf()},
+        )
+        assert answer.status_code == 415
+    for text in (b"a=%ff", b"a=%00", b"&".join(b"a=1" for _ in range(3000))):
+        answer = browser.client.post(
+            "/console/account/preferences",
+            content=text,
+            headers={
+                "origin": ORIGIN,
+                "content-type": "application/x-www-form-urlencoded",
+                "x-csrf": browser.csrf(),
+            },
+        )
+        assert answer.status_code == 400
+
+
+OPEN = ("/sign-in", "/welcome", "/static", "/sign-out")
+MAY = {
+    "/people": {"admin"},
+    "/keys": {"admin"},
+    "/banks": {"admin", "lead"},
+    "/feeds": {"admin", "lead"},
+    "/policies": {"admin", "lead"},
+    "/chain": {"admin", "auditor"},
+    "/account": set(ROLES),
+    "/set-up": set(ROLES),
+    "/": set(ROLES),
+}
+
+
+def test_each_page_is_for_its_roles_and_for_nobody_who_is_not_signed_in(house):
+    browsers: dict[str, Any] = {role: house.signed_in(role) for role in ROLES}
+    stranger = house.browser()
+    for path in addresses(house, "GET"):
+        if path.startswith(OPEN):
+            continue
+        first = "/" + path.split("/")[1]
+        assert stranger.get(path).headers["location"].startswith("/console/sign-in"), path
+        for role, browser in browsers.items():
+            assert (browser.get(path).status_code == 200) == (role in MAY[first]), (path, role)
+
+
+def test_only_admins_change_what_others_may_look_at(house):
+    for role in ROLES:
+        if role == "admin":
+            continue
+        browser = house.signed_in(role)
+        for path in addresses(house, "POST"):
+            if path.startswith(("/people", "/keys", "/banks", "/policies")):
+                assert browser.post(path).status_code == 403, (role, path)
+
+
+def test_a_session_that_is_half_way_opens_nothing(house):
+    for stage in ("second", "setup"):
+        browser = house.browser()
+        browser.client.cookies.set(
+            "__Host-nightlamp-session",
+            house.session("admin", stage=stage).reveal(),
+            domain="nightlamp.example",
+        )
+        for path in addresses(house, "GET"):
+            if not path.startswith((*OPEN, "/set-up")):
+                assert browser.get(path).status_code == 303, path
+    assert browser.get("/set-up").status_code == 303  # somebody who has a second factor sets up no other
+
+
+def fill(house: House) -> None:
+    """Hostile text wherever text of strangers is kept."""
+    person = house.person("mallory", "admin", display=HOSTILE)
+    bank = Bank("<script>alert(1)</script>", source="<script>alert(2)</script>", category="A1")
+    house.node.change(lambda c: create_bank(c, bank, actor="system"))
+    given = {"stage": "full", "method": "password", "life": house.console.entrance.life}
+    given |= {"address": "192.0.2.1", "browser": HOSTILE}
+    house.node.writer.write(lambda c: sessions.start(c, person.id, now=utc_now(), **given))
+
+
+def test_hostile_text_is_shown_for_what_it_is(house):
+    fill(house)
+    browser = house.signed_in("mallory")
+    seen = 0
+    for path in addresses(house, "GET"):
+        text = browser.get(path).text
+        if not text.startswith("<!doctype"):
+            continue
+        assert "<script>alert" not in text, path
+        assert "49" not in re.sub(r"[0-9a-f-]{32,}", "", text) or "7*7" in text
+        assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\x1b]", text), path
+        seen += text.count("[U+202E]gpj.exe[U+2066]")
+    assert seen > 5
+    parameters = {"name": HOSTILE, "next": HOSTILE, "done": HOSTILE, "token": HOSTILE}
+    for path in ("/sign-in", "/welcome", "/account"):
+        text = browser.get(path, params=parameters).text + house.browser().get(path, params=parameters).text
+        assert "<script>alert" not in text
+
+
+@pytest.mark.parametrize(
+    "onward",
+    ["//evil.example", "https://evil.example", "/console//evil.example", "/console/\\evil", "/v1/items", "x"],
+)
+def test_signing_in_leads_nowhere_else(build, onward):
+    house = build(second_factor="optional")
+    house.person("ada", "lead", second=False)
+    answer = house.browser().post("/sign-in", {"name": "ada", "password": PASSWORD, "next": onward})
+    assert answer.headers["location"] == "/console/"
+
+
+def test_without_tls_the_console_is_for_this_machine_alone(build):
+    house = build(url="")
+    assert house.browser("http://nightlamp.example").get("/sign-in").status_code == 403
+    assert house.browser("http://localhost:8700").get("/sign-in").status_code == 200
+    assert house.browser("http://127.0.0.1:8700").get("/sign-in").status_code == 200
+    cookie = house.browser("https://nightlamp.example").get("/sign-in").headers["set-cookie"]
+    assert cookie.startswith("__Host-nightlamp-visit=")
+    assert "; Secure" in cookie
+    assert "; HttpOnly" in cookie
+
+
+class Visible(HTMLParser):
+    """The text of a page that people see or hear, but for what is marked as data."""
+
+    VOID = frozenset({"meta", "link", "input", "br", "img"})
+    SAID = ("aria-label", "title", "placeholder", "alt", "data-confirm")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[bool] = []  # of each element around: is its text data
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        self.texts += [given[name] or "" for name in self.SAID if name in given]
+        if tag not in self.VOID:
+            data = given.get("translate") == "no" or tag in ("title", "svg")
+            self.open.append(data or bool(self.open and self.open[-1]))
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not (self.open and self.open[-1]):
+            self.texts.append(data)
+
+
+class Pseudo(language.library.NullTranslations):
+    """Marks what went through gettext."""
+
+    def gettext(self, message: str) -> str:
+        return f"⟦{message}⟧"
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return f"⟦{msgid1 if n == 1 else msgid2}⟧"
+
+
+def test_every_visible_string_can_be_translated(house, monkeypatch):
+    monkeypatch.setitem(language.LANGUAGES, "en", Pseudo())
+    fill(house)
+    checked, found = 0, []
+    for name in (*ROLES, None):
+        browser = house.signed_in(name) if name else house.browser()
+        pages = [browser.get(path) for path in (*addresses(house, "GET"), "/nowhere")]
+        if name == "admin":
+            pages += [
+                browser.post("/chain/verify"),
+                browser.post("/policies/check", {"text": "name: x\nrules: 3"}),
+                browser.post("/people", {"name": "new", "roles": "lead"}),
+                browser.post("/people", {"name": "new", "roles": "lead"}),
+                browser.post("/keys", {"name": "new", "scopes": "submit"}),
+                browser.post("/account/recovery"),
+                browser.get("/account?done=changed"),
+            ]
+        for page in pages:
+            if not page.text.startswith("<!doctype"):
+                continue
+            parser = Visible()
+            parser.feed(re.sub(r"<(bdi|time) [^>]*>.*?</\1>", "", page.text))  # data within a sentence
+            checked += len(parser.texts)
+            for text in parser.texts:
+                rest = re.sub(r"⟦[^⟧]*⟧", "", text)
+                if re.search(r"\w", rest):
+                    found.append((str(page.url), text.strip()))
+    assert checked > 500
+    assert found == []
+
+
+def test_messages_can_be_extracted(house):
+    source = environment().loader.get_source(environment(), "sign_in.html")[0]
+    assert "Sign in" in {message for _, _, message in environment().extract_translations(source)}
+
+
+def test_no_secret_is_logged(house):
+    browser = house.browser()
+    browser.post("/sign-in", {"name": "admin", "password": PASSWORD})
+    browser.post("/sign-in", {"name": PASSWORD, "password": "not-it-at-all"})
+    signed_in = house.signed_in("admin")
+    link = re.search(r"token=([\w-]{43})", signed_in.post("/people", {"name": "new", "roles": "lead"}).text)[
+        1
+    ]
+    secret = re.search(r"nlk_\w+", signed_in.post("/keys", {"name": "k", "scopes": "submit"}).text)[0]
+    signed_in.get(f"/welcome?token={link}")
+    chain = "".join(signed_in.get(f"/chain?after={after}").text for after in (0, 20))
+    cookie = signed_in.client.cookies["__Host-nightlamp-session"]
+    for hidden in (PASSWORD, "not-it-at-all", link, secret, cookie, browser.csrf()):
+        assert hidden not in house.log.getvalue()
+        assert hidden not in chain.replace(signed_in.csrf(), "")
+    assert '"route": "/console/people"' in house.log.getvalue()
