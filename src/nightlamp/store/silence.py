@@ -1,8 +1,8 @@
 """Connections to PostgreSQL that do not wait for a server which has fallen silent.
 
 A server that is frozen, or a way to it that swallows everything, takes a question and never answers, and no
-time-out of the system notices as long as somebody acknowledges what is sent. A slow statement looks the same.
-time-out of the system notices as long as somebody acknowledges what is sent. A slow statement looks alike.
+time-out of the system notices as long as somebody acknowledges what is sent. A slow statement looks alike. So
+after some seconds of silence a second connection is tried: if the server takes it, the statement may go on,
 however long; if it is silent there too, the first is given up.
 """
 
