@@ -135,6 +135,12 @@ class SigningKey:
         bare = Checkpoint(number, sequence, hash_, at, self.id)
         return Checkpoint(number, sequence, hash_, at, self.id, self._key.sign(bare.statement()))
 
+    def sign_for(self, purpose: bytes, data: bytes) -> bytes:
+        """An Ed25519 signature of something else than a checkpoint: of ``purpose`` (a line) and ``data``."""
+        if not purpose.endswith(b"\n") or purpose == _DOMAIN:
+            raise ValueError("a purpose is a line of its own")
+        return self._key.sign(purpose + data)
+
     @classmethod
     def generate(cls) -> Self:
         """A new key."""

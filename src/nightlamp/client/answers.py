@@ -14,7 +14,7 @@ from nightlamp.values import Action, Trust, Unchecked
 
 T = TypeVar("T")
 State = Literal["pending", "done", "failed"]
-Scope = Literal["submit", "read", "review", "admin", "audit"]
+Scope = Literal["submit", "read", "review", "admin", "audit", "share"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ _MODULES: dict[str, str] = {
     "stopncii": "stopncii",
     "threatexchange": "threatexchange",
     "tat": "tat",
+    "nightlamp": "nightlamp",
     "list": "lists",
     "vics": "vics",
     "nsrl": "nsrl",

@@ -58,6 +58,7 @@ class Answered:
         retry_after: seconds after which it wants to be asked again, if it says.
         etag, modified: the headers ETag and Last-Modified, as they came; ``""`` if they did not.
         location: where a redirect that was not followed leads; ``""`` if nowhere.
+        signature: the header Nightlamp-Signature.
     """
 
     status: int
@@ -67,6 +68,7 @@ class Answered:
     etag: str = ""
     modified: str = ""
     location: str = field(default="", repr=False)
+    signature: str = field(default="", repr=False)
 
 
 def default_tls() -> ssl.SSLContext:
@@ -264,4 +266,5 @@ def _answered(answer: Answer, body: bytes) -> Answered:
         answer.header(b"etag") or "",
         answer.header(b"last-modified") or "",
         answer.header(b"location") or "",
+        answer.header(b"nightlamp-signature") or "",
     )

@@ -31,6 +31,7 @@ from nightlamp.settings.feeds import FeedsSettings
 from nightlamp.settings.lookups import LookupsSettings
 from nightlamp.settings.origin import OriginSettings
 from nightlamp.settings.reports import ReportsSettings
+from nightlamp.settings.share import ShareSettings
 from nightlamp.settings.section import Section
 from nightlamp.settings.sections import (
     AccessSettings,
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
     feeds: FeedsSettings = FeedsSettings()
     console: ConsoleSettings = ConsoleSettings()
     reports: ReportsSettings = ReportsSettings()
+    share: ShareSettings = ShareSettings()
 
     @classmethod
     def settings_customise_sources(
