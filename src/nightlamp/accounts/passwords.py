@@ -60,10 +60,10 @@ def stored_of(connection: Connection, name: str) -> tuple[str, str | None] | Non
     return (row.id, row.password) if row else None
 
 
-def store(connection: Connection, person: Person, new: str, *, now: datetime) -> None:
-    """Store a hash made by ``hashed``."""
+def store(connection: Connection, person: Person, new: str, *, now: datetime, actor: str = "") -> None:
+    """Store a hash made by ``hashed``; ``actor``: by default the person."""
     connection.execute(update(account).where(account.c.id == person.id).values(password=new))
-    audit.append(connection, person.actor, "account.password", f"person:{person.id}", at=now)
+    audit.append(connection, actor or person.actor, "account.password", f"person:{person.id}", at=now)
 
 
 @cache

@@ -157,7 +157,13 @@ def enable(connection: Connection, account_id: str, *, actor: str, now: datetime
 
 
 def reset(connection: Connection, account_id: str, *, actor: str, now: datetime) -> Account:
-    """Take away password, codes, passkeys, open invitations and sessions: the person starts anew."""
+    """Take away password, codes, passkeys, open invitations and sessions: the person starts anew.
+
+    Raises:
+        AccessError: there is no such account, or a provider looks after it.
+    """
+    if get(connection, account_id).issuer:
+        raise AccessError("the provider looks after this account", where="account")
     connection.execute(update(account).where(account.c.id == account_id).values(password=None, totp=None))
     for table in (passkey, recovery_code, invitation):
         connection.execute(table.delete().where(table.c.account == account_id))

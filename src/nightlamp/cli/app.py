@@ -46,6 +46,11 @@ _COMMANDS = {
     "policy": ("policy", "policy", "Check, try and show policies."),
     "demo": ("demo", "demo", "Show all of it on harmless pictures, and explain it."),
     "serve": ("serve", "serve", "Run the service: items in, verdicts out, over HTTP."),
+    "account": (
+        "account",
+        "account",
+        "Make, list and disable the accounts of people who sign in to the console.",
+    ),
     "key": ("key", "key", "Make, list and revoke API keys in the database."),
     "config": ("config", "config", "Show and try the service's settings."),
     "db": ("db", "db", "Look at the database's schema, and bring it up to date."),

@@ -115,10 +115,7 @@ def reset(
 
     def anew(connection: Connection) -> tuple[accounts.Account, accounts.Token]:
         now = utc_now()
-        account = accounts.get(connection, account_id)
-        if account.issuer:
-            raise AccessError("the provider looks after this account", where="account")
-        accounts.reset(connection, account_id, actor=person.actor, now=now)
+        account = accounts.reset(connection, account_id, actor=person.actor, now=now)
         return account, accounts.invite(connection, account_id, now=now)
 
     return _with_link(request, visit, anew)
