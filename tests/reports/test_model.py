@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -27,6 +26,7 @@ from nightlamp.reports.cybertip.parts import IpCaptureEvent, Person
 from nightlamp.reports.fake.order import complaint
 
 from .drawing import FILES, REPORTS
+from .model import NOON, minimal
 
 examples = settings(
     max_examples=60,
@@ -34,19 +34,6 @@ examples = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-
-
-def minimal(**more: Any) -> Report:
-    values = {
-        "incident_summary": IncidentSummary(incident_type=IncidentType.CSAM, incident_date_time=NOON),
-        "internet_details": (
-            InternetDetails(web_page_incident=WebPageIncident(url=("https://a.example/1",))),
-        ),
-        "reporter": Reporter(reporting_person=Person(first_name="A", last_name="B")),
-        **more,
-    }
-    return Report(**values)
 
 
 def element(data: bytes) -> guarded_xml.Element:
@@ -92,7 +79,8 @@ ORDERS = {
     "incidentSummary": "incidentType platform escalateToHighPriority reportAnnotations incidentDateTime "
     "incidentDateTimeDescription",
     "fileDetails": "reportId fileId fileName originalFileName uploadedToEspTimestamp locationOfFile "
-    "fileViewedByEsp exifViewedByEsp publiclyAvailable fileRelevance potentialMeme fileAnnotations industryClassification "
+    "fileViewedByEsp exifViewedByEsp publiclyAvailable fileRelevance potentialMeme fileAnnotations "
+    "industryClassification "
     "originalFileHash ipCaptureEvent deviceId details additionalInfo",
     "fileAnnotations": "animeDrawingVirtualHentai potentialMeme viral possibleSelfProduction physicalHarm "
     "violenceGore bestiality liveStreaming infant generativeAi",

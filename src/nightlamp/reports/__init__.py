@@ -1,1 +1,61 @@
-"""Reports to authorities that arrive exactly once, and evidence that holds."""
+"""Reports to authorities: drafted from decisions, approved by people, sent exactly once.
+
+Promises: every report that people approved ends as exactly one finished report at the authority, or says
+clearly that a person is needed, whatever crashes and whatever the network does; nothing goes to production
+unless the settings say so in as many words; evidence is opened only to be sent, and never on a disk. Takes
+final decisions and people's changes; gives drafts, reports and their course. Must never put content, a hash
+value or a person's data into an error, a log or the audit.
+
+The way of a report: ``drafts`` → ``lifecycle`` (people) → ``sending`` (the authority) → ``reconciling``.
+``docs/reporting.md`` describes it for operators.
+"""
+
+from nightlamp.reports.evidence import Evidence
+from nightlamp.reports.lifecycle import (
+    NewFile,
+    NewReport,
+    add_files,
+    approve,
+    change,
+    draft,
+    follow_up,
+    retract,
+    send_again,
+)
+from nightlamp.reports.records import (
+    STATES,
+    Call,
+    State,
+    StoredFile,
+    StoredReport,
+    calls_of,
+    count_states,
+    get_report,
+    page_reports,
+    prior_numbers,
+)
+from nightlamp.reports.sending import Sender
+
+__all__ = [
+    "STATES",
+    "Call",
+    "Evidence",
+    "NewFile",
+    "NewReport",
+    "Sender",
+    "State",
+    "StoredFile",
+    "StoredReport",
+    "add_files",
+    "approve",
+    "calls_of",
+    "change",
+    "count_states",
+    "draft",
+    "follow_up",
+    "get_report",
+    "page_reports",
+    "prior_numbers",
+    "retract",
+    "send_again",
+]

@@ -81,15 +81,16 @@ class Desk:
 
     Args:
         clock: the fake's own time.
-        username, password: the only ones that are taken.
+        first: the number of the first report.
     """
 
-    def __init__(self, *, clock: Clock = utc_now, username: str = USER, password: str = PASSWORD) -> None:
+    def __init__(self, *, clock: Clock = utc_now, first: int = 10_000_001) -> None:
         self.clock = clock
         self.reports: dict[int, Opened] = {}
         self.calls: list[str] = []
-        self._key = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+        self._key = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         self._numbers = itertools.count(1)
+        self._first = first
         self._lock = threading.Lock()
 
     @property
@@ -120,7 +121,7 @@ class Desk:
 
     def _submit(self, body: bytes, content_type: str) -> bytes:
         document = _document(body, content_type, "report")
-        number = 10_000_000 + len(self.reports) + 1
+        number = self._first + len(self.reports)
         now = self.clock()
         self.reports[number] = Opened(number, document, now, now)
         return _response(0, number)

@@ -1,0 +1,315 @@
+"""What people do with a report: draft, change, approve, retract, send again, follow up.
+
+All of it in the caller's transaction, and audited there. What the authority sees of it is ``sending``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from nightlamp import audit
+from nightlamp.errors import ReportError, VaultError
+from nightlamp.reports.cybertip import Fault, FileDetails, Report, as_json
+from nightlamp.reports.cybertip.model import PersonOrUserReported
+from nightlamp.reports.records import State, StoredReport, get_report
+from nightlamp.reports.tables import report, report_approval, report_file
+from nightlamp.store import new_id
+from nightlamp.vault import HoldRequest
+from nightlamp.vault.holds import place_hold
+
+_STILL_OURS: tuple[State, ...] = ("draft", "person")
+_MOST_FILES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file for a report: its object in the vault, the item that it is, and what is said of it."""
+
+    object: str
+    item: str | None = None
+    details: FileDetails = field(default_factory=FileDetails)
+
+
+@dataclass(frozen=True, slots=True)
+class NewReport:
+    """A report to be drafted; see ``StoredReport``."""
+
+    document: Report
+    files: Sequence[NewFile] = ()
+    asks: Sequence[Fault] = ()
+    case: str | None = None
+    decision: str | None = None
+    actor: str = ""
+    follows: str | None = None
+    approvals: int = 1
+
+
+def draft(
+    connection: Connection, new: NewReport, *, by: str, now: datetime, hold: HoldRequest | None = None
+) -> str:
+    """Store a draft; gives its id. From now on its files are held.
+
+    Args:
+        connection: in a transaction that may write.
+        new: what is to be reported.
+        by: for the audit.
+        now: the time.
+        hold: why and for how long; by default one year, by US law.
+
+    Raises:
+        ReportError: more files than one report may have.
+        VaultError: a file is not in the vault (any more).
+    """
+    report_id = new_id()
+    connection.execute(
+        insert(report).values(
+            id=report_id,
+            authority="cybertip",
+            case=new.case,
+            decision=new.decision,
+            actor=new.actor,
+            follows=new.follows,
+            state="draft",
+            why="",
+            document=as_json(new.document),
+            asks=[[fault.where, fault.what] for fault in new.asks],
+            approvals=new.approvals,
+            version=1,
+            created_at=now,
+            created_by=by,
+            host="",
+            restarts=0,
+            attempts=0,
+            due=now,
+        )
+    )
+    _write_files(connection, report_id, new.files, 0, hold, by, now)
+    facts: dict[str, audit.Detail] = {"case": new.case, "files": len(new.files), "follows": new.follows}
+    record(connection, by, "report.drafted", report_id, facts, now)
+    return report_id
+
+
+def change(
+    connection: Connection,
+    report_id: str,
+    document: Report,
+    *,
+    version: int,
+    by: str,
+    now: datetime,
+    files: Mapping[str, FileDetails] | None = None,
+) -> StoredReport:
+    """Replace the document, and what is said of files (by their ids). What was approved must be again.
+
+    ``file_viewed_by_esp`` and ``exif_viewed_by_esp`` stay as they are: views say them, not people who edit.
+
+    Raises:
+        ReportError: there is none, it is on its way already, or it is not at ``version`` any more.
+    """
+    found = _editable(connection, report_id, version)
+    known = {file.id: file.details for file in found.files}
+    for file_id, details in (files or {}).items():
+        if file_id not in known:
+            raise ReportError("not found", "there is no such file in this report", where="files")
+        was = known[file_id]
+        kept = replace(
+            details,
+            report_id=None,
+            file_id=None,
+            original_file_hash=was.original_file_hash,
+            file_viewed_by_esp=was.file_viewed_by_esp,
+            exif_viewed_by_esp=was.exif_viewed_by_esp,
+        )
+        connection.execute(
+            update(report_file).where(report_file.c.id == file_id).values(details=as_json(kept))
+        )
+    _changed(connection, found, document=as_json(document))
+    record(connection, by, "report.changed", report_id, {"version": version + 1}, now)
+    return get_report(connection, report_id)
+
+
+def add_files(
+    connection: Connection,
+    report_id: str,
+    files: Sequence[NewFile],
+    *,
+    version: int,
+    by: str,
+    now: datetime,
+    hold: HoldRequest | None = None,
+) -> StoredReport:
+    """Add files to a draft, and hold them. What was approved must be again.
+
+    Raises:
+        ReportError: as ``change``, or there are too many.
+        VaultError: a file is not in the vault (any more).
+    """
+    found = _editable(connection, report_id, version)
+    last = select(func.max(report_file.c.place)).where(report_file.c.report == report_id)
+    place = connection.scalar(last)
+    _write_files(connection, report_id, files, 0 if place is None else place + 1, hold, by, now)
+    _changed(connection, found)
+    record(connection, by, "report.changed", report_id, {"version": version + 1, "files": len(files)}, now)
+    return get_report(connection, report_id)
+
+
+def approve(connection: Connection, report_id: str, *, version: int, by: str, now: datetime) -> StoredReport:
+    """Say that a draft is right as it stands. With the last approval that it needs it is on its way.
+
+    Raises:
+        ReportError: it is no draft, not at ``version`` any more, has faults, or ``by`` approved it already.
+    """
+    found = _editable(connection, report_id, version)
+    if found.state != "draft":
+        raise ReportError("conflict", "it was approved, and stopped", hint="send, or change it first")
+    faults = found.faults
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise ReportError("invalid", f"{faults[0].what}{more}", where=faults[0].where, hint="fill it in")
+    if by in found.approved_by:
+        raise ReportError("refused", "the same person cannot approve it twice", where="approval")
+    mine = (report_approval.c.report == report_id) & (report_approval.c.by == by)
+    connection.execute(delete(report_approval).where(mine))  # of an earlier version
+    connection.execute(insert(report_approval).values(report=report_id, by=by, version=version, at=now))
+    enough = len(found.approved_by) + 1 >= found.approvals
+    if enough:
+        state = "restarting" if found.remote is not None else "approved"
+        move(connection, report_id, state=state, why="", approved_at=now, attempts=0, due=now)
+    record(connection, by, "report.approved", report_id, {"version": version, "enough": enough}, now)
+    return get_report(connection, report_id)
+
+
+def send_again(connection: Connection, report_id: str, *, by: str, now: datetime) -> StoredReport:
+    """Go on with a report that waits for a person, or at once with one that waits for its time.
+
+    Raises:
+        ReportError: it is not stopped and not on its way.
+    """
+    found = get_report(connection, report_id, lock=True)
+    if found.state == "person":
+        if found.approved_at is None:
+            raise ReportError("conflict", "it has never been approved", hint="nightlamp report approve")
+        state: State = "restarting" if found.remote is not None else "approved"
+        move(connection, report_id, state=state, why="", attempts=0, restarts=0, due=now)
+    elif found.state in ("draft", "finished", "retracted"):
+        raise ReportError("conflict", f"a report that is {found.state} is not sent", where="report")
+    else:
+        move(connection, report_id, due=now)
+    record(connection, by, "report.resumed", report_id, {}, now)
+    return get_report(connection, report_id)
+
+
+def retract(connection: Connection, report_id: str, *, by: str, reason: str, now: datetime) -> StoredReport:
+    """Take a report back. It may turn out that it had been finished a moment before: then it stays so.
+
+    Raises:
+        ReportError: it is finished or retracted.
+    """
+    found = get_report(connection, report_id, lock=True)
+    if found.state == "finished":
+        raise ReportError("conflict", "it is finished: it cannot be taken back", hint="call NCMEC")
+    if found.state == "retracted":
+        raise ReportError("conflict", "it is retracted already")
+    state: State = "retracting" if found.remote is not None else "retracted"
+    move(connection, report_id, state=state, why=reason[:200], attempts=0, due=now, lease=None)
+    record(connection, by, "report.retract", report_id, {"reason": reason[:200], "was": found.state}, now)
+    return get_report(connection, report_id)
+
+
+def follow_up(
+    connection: Connection, report_id: str, *, by: str, now: datetime, document: Report | None = None
+) -> str:
+    """Draft a report that adds to a finished one, which it names; gives its id.
+
+    Raises:
+        ReportError: that one is not finished.
+    """
+    found = get_report(connection, report_id)
+    if found.state != "finished" or found.remote is None:
+        raise ReportError("conflict", "only a finished report can be followed up", hint="change it instead")
+    base = document or replace(found.document, additional_info=None)
+    person = base.person_or_user_reported or PersonOrUserReported()
+    numbers = tuple(dict.fromkeys((*person.prior_ct_reports, found.remote)))
+    linked = replace(base, person_or_user_reported=replace(person, prior_ct_reports=numbers))
+    ask = Fault("additionalInfo", "say what is new since the earlier report")
+    new = NewReport(
+        linked,
+        asks=(ask,),
+        case=found.case,
+        actor=found.actor,
+        follows=report_id,
+        approvals=found.approvals,
+    )
+    return draft(connection, new, by=by, now=now)
+
+
+def move(connection: Connection, report_id: str, **values: Any) -> None:
+    """Change a report's row."""
+    connection.execute(update(report).where(report.c.id == report_id).values(values))
+
+
+def record(
+    connection: Connection,
+    by: str,
+    action: str,
+    report_id: str,
+    facts: Mapping[str, audit.Detail],
+    now: datetime,
+) -> None:
+    """Write what was done into the audit log."""
+    said = {name: value for name, value in facts.items() if value is not None}
+    audit.append(connection, by, action, f"report:{report_id}", said, at=now)
+
+
+def _editable(connection: Connection, report_id: str, version: int) -> StoredReport:
+    found = get_report(connection, report_id, lock=True)
+    if found.state not in _STILL_OURS:
+        raise ReportError("conflict", f"it is {found.state}: it cannot be changed any more", where="report")
+    if found.version != version:
+        raise ReportError("conflict", f"it is at version {found.version} by now", hint="read it again")
+    return found
+
+
+def _changed(connection: Connection, found: StoredReport, **values: Any) -> None:
+    move(connection, found.id, state="draft", version=found.version + 1, approved_at=None, **values)
+
+
+def _write_files(
+    connection: Connection,
+    report_id: str,
+    files: Sequence[NewFile],
+    place: int,
+    hold: HoldRequest | None,
+    by: str,
+    now: datetime,
+) -> None:
+    if place + len(files) > _MOST_FILES:
+        raise ReportError("invalid", f"more than {_MOST_FILES} files", where="files", hint="several reports")
+    if len({file.object for file in files}) < len(files):
+        raise ReportError("invalid", "the same file twice", where="files")
+    request = hold or HoldRequest("report to NCMEC", "US")
+    rows = []
+    for at, file in enumerate(files, place):
+        try:
+            held = place_hold(connection, file.object, request, actor=by, now=now)
+        except VaultError as error:
+            raise VaultError(error.what, where=f"file {at + 1}", hint="a report without this file") from None
+        rows.append(
+            {
+                "id": new_id(),
+                "report": report_id,
+                "place": at,
+                "item": file.item,
+                "object": file.object,
+                "hold": held.id,
+                "details": as_json(file.details),
+                "state": "waiting",
+            }
+        )
+    if rows:
+        connection.execute(insert(report_file), rows)

@@ -1,0 +1,375 @@
+"""Bringing approved reports to the authority: one finished report for each, or a clear 'needs a person'.
+
+What holds it together:
+
+- Only the node that has a report's lease works on it, and every commit checks that it still has it.
+- The authority's number is committed before anything else is done with it. If the answer to /submit is lost,
+  a report stays there that nobody finishes; it expires.
+- ``finishing`` is committed before /finish is called. Whoever finds a report in that state, or got no clear
+  answer, calls /retract, which ends all doubt: it is taken back (0), was taken back (5101) or is gone (5001),
+  and is opened anew; or it had finished (5102), and is not filed again.
+- A number is given up only after /retract has said so, or if it was never ``finishing``.
+
+A step is: call, then commit what came of it, together with the call's record and the audit. A crash between
+the two repeats the call, never more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, insert, update
+
+from nightlamp import audit
+from nightlamp.errors import ReportError, VaultError
+from nightlamp.reports.cybertip import Answer, CyberTip, as_json, write
+from nightlamp.reports.cybertip.model import FileHash
+from nightlamp.reports.evidence import Measured
+from nightlamp.reports.lifecycle import record
+from nightlamp.reports.records import MOVING, State, StoredFile, StoredReport, get_report
+from nightlamp.reports.tables import report, report_call, report_file, report_opening
+from nightlamp.store import Clock, Writer, new_id, utc_now
+from nightlamp.store.leases import take
+from nightlamp.vault.holds import extend, holds
+
+ACTOR = "system"
+MOST_RESTARTS = 8
+MOST_ATTEMPTS = 60  # in a row without getting further: half a day
+_SLOWEST = 32 << 10  # bytes a second that a lease allows an upload
+_PAUSE, _LONGEST, _STOPPED = 5.0, 900.0, 600.0
+
+
+class Opens(Protocol):
+    """What gives the files: ``Evidence``."""
+
+    def measure(self, object_id: str, report_id: str) -> Measured:
+        """Size and hashes."""
+
+    def pour(self, object_id: str, report_id: str, out: Callable[[bytes], object]) -> None:
+        """The content."""
+
+
+Also = Callable[[Connection], None]
+
+
+class _LostLeaseError(Exception):
+    """Another node works on it by now."""
+
+
+class Sender:
+    """Works on reports that are due, one after the other. Run it on as many nodes as have the private key.
+
+    Args:
+        writer: commits.
+        client: the authority.
+        evidence: opens the files.
+        term: until when a report that is finished then is held; None: holds stay as they are.
+        valid: says what a schema has against a document; nothing if there is no schema at hand.
+        clock: for leases and pauses.
+        lease: seconds that a report is this node's own, from each commit on.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        client: CyberTip,
+        evidence: Opens,
+        *,
+        term: Callable[[datetime], datetime] | None = None,
+        valid: Callable[[bytes], str] | None = None,
+        clock: Clock = utc_now,
+        lease: float = 900.0,
+    ) -> None:
+        self.writer = writer
+        self.client = client
+        self.evidence = evidence
+        self.term = term
+        self.valid = valid
+        self.clock = clock
+        self.lease = lease
+
+    def run_once(self) -> int:
+        """Work on the report that has waited longest, as far as it goes; how many there were: 0 or 1.
+
+        Raises:
+            ReportError: the authority refuses our credentials; reports wait until a person has seen to it.
+        """
+        taken = self.writer.write(self._take)
+        for lease, found in taken:
+            with suppress(_LostLeaseError):
+                _Journey(self, lease, found).go()
+        return len(taken)
+
+    def _take(self, connection: Connection) -> list[tuple[str, StoredReport]]:
+        moving = report.c.state.in_(MOVING)
+        rows = take(connection, report, now=self.clock(), seconds=self.lease, limit=1, where=moving)
+        return [(row.lease, get_report(connection, row.id)) for row in rows]
+
+
+class _Journey:
+    """One report, from where it stands to where it cannot go on, under one lease.
+
+    As long as the lease is this node's, nobody else changes the report: it is read once, and every commit
+    fails if the lease is lost.
+    """
+
+    def __init__(self, sender: Sender, lease: str, now: StoredReport) -> None:
+        self._s = sender
+        self._client = sender.client
+        self._lease = lease
+        self._now = now
+        self._files = list(now.files)
+        self._at = 0  # the first file that may not be described yet
+        self._intended = False  # this run has committed ``finishing``, and not called /finish yet
+
+    def go(self) -> None:
+        while self._now.state in MOVING and self._step():
+            pass
+
+    def _step(self) -> bool:
+        """One call and its commit; whether it may go on at once."""
+        now = self._now
+        if now.host not in ("", self._client.host.name):
+            return self._stop(f"it was opened at the {now.host} host, and the settings name another")
+        if now.state == "approved":
+            return self._open()
+        if now.state == "open":
+            return self._tell()
+        if self._intended:
+            self._intended = False
+            return self._finish()
+        return self._decide("retracted" if now.state == "retracting" else "approved")
+
+    def _open(self) -> bool:
+        now = self._now
+        faults = now.faults
+        if faults:
+            return self._stop(f"it has faults: {faults[0]}")
+        if now.restarts > MOST_RESTARTS:
+            return self._stop(f"it was opened {now.restarts} times, and never finished")
+        says = self._s.valid(write(now.document)) if self._s.valid is not None else ""
+        if says:
+            return self._stop(f"the schema refuses it: {says}")
+        answer = self._client.submit(now.document)
+        remote = answer.report_id
+        if answer.means != "done" or remote is None:
+            return self._otherwise(answer)
+        host, at = self._client.host.name, self._s.clock()
+
+        def opened(connection: Connection) -> None:
+            row = {"host": host, "remote": remote, "report": now.id, "opened_at": at}
+            connection.execute(insert(report_opening).values(row))
+            mine = report_file.c.report == now.id
+            connection.execute(update(report_file).where(mine).values(state="waiting", remote=None))
+
+        values = {"state": "open", "host": host, "remote": remote, "opened_at": at}
+        facts = {"host": host, "number": str(remote)}
+        self._files = [replace(file, state="waiting", remote=None) for file in self._files]
+        self._at = 0
+        return self._commit(values, answer, "report.opened", facts, opened)
+
+    def _tell(self) -> bool:
+        """The next file, or, after the last, the intent to finish."""
+        while self._at < len(self._files) and self._files[self._at].state == "described":
+            self._at += 1
+        if self._at < len(self._files):
+            file = self._files[self._at]
+            return self._upload(file) if file.state == "waiting" else self._describe(file)
+        self._commit({"state": "finishing"}, None, "report.finishing", {"number": str(self._now.remote)})
+        self._intended = True
+        return True
+
+    def _upload(self, file: StoredFile) -> bool:
+        report_id, remote = self._now.id, self._now.remote
+        assert remote is not None
+        name = file.details.original_file_name or file.details.file_name or file.id
+        evidence = self._s.evidence
+        try:
+            found = evidence.measure(file.object, report_id)
+            self._renew(found.size)
+            answer = self._client.upload(
+                remote, name, found.size, lambda out: evidence.pour(file.object, report_id, out)
+            )
+        except VaultError as error:
+            return self._stop(f"a file cannot be opened: {error.what}")
+        if answer.means != "done" or not answer.file_id:
+            return self._otherwise(answer)
+        if (answer.hash or "").lower() != found.md5:
+            return self._stop("the authority received other bytes than were sent (MD5)", answer)
+        hashes = tuple(FileHash(value=value, hash_type=kind) for kind, value in found.hashes)
+        details = replace(file.details, original_file_hash=hashes)
+        return self._change(replace(file, state="uploaded", remote=answer.file_id, details=details), answer)
+
+    def _describe(self, file: StoredFile) -> bool:
+        details = replace(file.details, report_id=self._now.remote, file_id=file.remote)
+        answer = self._client.describe(details)
+        if answer.means == "done":
+            return self._change(replace(file, state="described"), answer)
+        if answer.means == "unknown file":  # it must be uploaded again
+            return self._put_off(answer, _of_file(replace(file, state="waiting", remote=None)))
+        return self._otherwise(answer)
+
+    def _finish(self) -> bool:
+        assert self._now.remote is not None
+        answer = self._client.finish(self._now.remote)
+        if answer.means in ("done", "finished"):
+            return self._finished(answer)
+        if answer.means == "refused":
+            return self._stop(f"/finish was refused ({answer.says})", answer)
+        # Anything else may be the answer to a second copy of a request that was carried out.
+        return self._put_off(answer)
+
+    def _decide(self, then: State) -> bool:
+        """Take back what was opened, or learn that it had finished."""
+        if self._now.remote is None:
+            return self._commit({"state": then})
+        answer = self._client.retract(self._now.remote)
+        if answer.means == "finished":
+            return self._finished(answer)
+        if answer.means in ("done", "unknown report", "retracted"):
+            return self._give_up(answer, then)
+        return self._otherwise(answer)
+
+    def _give_up(self, answer: Answer, then: State) -> bool:
+        """The number that it had will never be finished."""
+        end = "gone" if answer.means == "unknown report" else "retracted"
+        number = str(self._now.remote)
+        also = self._ended(end)
+        values: dict[str, Any] = {"state": then, "remote": None, "opened_at": None}
+        if then == "approved":
+            values |= {"host": "", "restarts": self._now.restarts + 1}
+        action = "report.restarted" if then == "approved" else "report.retracted"
+        return self._commit(values, answer, action, {"end": end, "number": number}, also)
+
+    def _finished(self, answer: Answer) -> bool:
+        at = self._s.clock()
+        copies = len(set(answer.file_ids) - {file.remote for file in self._files})  # whose answer was lost
+        ended = self._ended("finished")
+
+        def also(connection: Connection) -> None:
+            ended(connection)
+            if self._s.term is not None:
+                _hold_longer(connection, self._files, self._s.term(at), at)
+
+        values = {"state": "finished", "finished_at": at, "lease": None}
+        facts: dict[str, audit.Detail] = {"number": str(self._now.remote), "files": len(self._files)}
+        if copies:
+            facts["copies"] = copies
+        return self._commit(values, answer, "report.finished", facts, also)
+
+    def _ended(self, end: str) -> Also:
+        host, remote, at = self._now.host, self._now.remote, self._s.clock()
+
+        def also(connection: Connection) -> None:
+            mine = (report_opening.c.host == host) & (report_opening.c.remote == remote)
+            connection.execute(update(report_opening).where(mine).values(end=end, ended_at=at))
+
+        return also
+
+    def _otherwise(self, answer: Answer) -> bool:
+        """An answer that is not the one that was hoped for."""
+        if answer.means in ("retry", "no answer", "stop", "done"):
+            return self._put_off(answer)
+        if self._now.state == "open" and answer.means in ("unknown report", "retracted"):
+            return self._give_up(answer, "approved")
+        return self._stop(f"/{answer.call} was refused ({answer.says})", answer)
+
+    def _stop(self, why: str, answer: Answer | None = None) -> bool:
+        """Only a person can go on."""
+        why = why[:200]
+        return self._commit(
+            {"state": "person", "why": why, "lease": None}, answer, "report.stopped", {"why": why}
+        )
+
+    def _put_off(self, answer: Answer, also: Also | None = None) -> bool:
+        attempts = self._now.attempts + 1
+        stopped = answer.means == "stop"
+        says = f"/{answer.call}: {answer.says}"
+        if attempts > MOST_ATTEMPTS and not stopped:
+            return self._stop(f"tried {attempts} times in vain, at last {says}", answer)
+        wait = _STOPPED if stopped else min(_PAUSE * 2 ** min(attempts - 1, 10), _LONGEST)
+        due = self._s.clock() + timedelta(seconds=wait)
+        self._commit({"attempts": attempts, "why": says, "due": due, "lease": None}, answer, also=also)
+        if stopped:
+            where, hint = f"/{answer.call}", "nightlamp report status --ask"
+            raise ReportError("stopped", f"the authority refuses us ({answer.says})", where=where, hint=hint)
+        return False
+
+    def _change(self, file: StoredFile, answer: Answer) -> bool:
+        going = self._commit({}, answer, also=_of_file(file))
+        self._files[self._at] = file
+        return going
+
+    def _commit(
+        self,
+        values: Mapping[str, Any],
+        answer: Answer | None = None,
+        action: str = "",
+        facts: Mapping[str, audit.Detail] | None = None,
+        also: Also | None = None,
+    ) -> bool:
+        """Write what came of a call, if the report is still this node's; whether it still has it then."""
+        at, now = self._s.clock(), self._now
+        values = {"attempts": 0, "why": "", **values}
+        if "lease" not in values:
+            values["lease_until"] = at + timedelta(seconds=self._s.lease)
+
+        def work(connection: Connection) -> None:
+            self._fence(connection, values)
+            if answer is not None:
+                connection.execute(insert(report_call).values(_call_row(now, answer, at)))
+            if also is not None:
+                also(connection)
+            if action:
+                record(connection, ACTOR, action, now.id, facts or {}, at)
+
+        self._s.writer.write(work)
+        self._now = replace(now, **{name: value for name, value in values.items() if name in _SHOWN})
+        return "lease" not in values
+
+    def _fence(self, connection: Connection, values: Mapping[str, Any]) -> None:
+        mine = (report.c.id == self._now.id) & (report.c.lease == self._lease)
+        if connection.execute(update(report).where(mine).values(values)).rowcount != 1:
+            raise _LostLeaseError
+
+    def _renew(self, size: int) -> None:
+        until = self._s.clock() + timedelta(seconds=self._s.lease + size / _SLOWEST)
+        self._s.writer.write(lambda c: self._fence(c, {"lease_until": until}))
+
+
+_SHOWN = frozenset(field.name for field in fields(StoredReport))
+
+
+def _of_file(file: StoredFile) -> Also:
+    values = {"state": file.state, "remote": file.remote, "details": as_json(file.details)}
+
+    def also(connection: Connection) -> None:
+        connection.execute(update(report_file).where(report_file.c.id == file.id).values(values))
+
+    return also
+
+
+def _call_row(now: StoredReport, answer: Answer, at: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "report": now.id,
+        "at": at,
+        "call": answer.call,
+        "remote": now.remote if now.remote is not None else answer.report_id,
+        "means": answer.means,
+        "code": answer.code,
+        "status": answer.status,
+        "request": answer.request_id,
+    }
+
+
+def _hold_longer(connection: Connection, files: Sequence[StoredFile], until: datetime, at: datetime) -> None:
+    """The term runs from the submission on, not from the draft."""
+    for file in files:
+        mine = next((each for each in holds(connection, file.object) if each.id == file.hold), None)
+        if mine is not None and mine.released is None and mine.expires < until:
+            extend(connection, mine.id, until, actor=ACTOR, reason="report finished", now=at)

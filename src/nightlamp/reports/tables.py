@@ -1,0 +1,107 @@
+"""The tables of reports. Evidence is named by its id in the vault; no content and no key is ever in them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+from nightlamp.store.tables import UtcDateTime, metadata
+
+ID = String(36)
+_MOVING = text("state IN ('approved', 'open', 'finishing', 'restarting', 'retracting')")
+
+report = Table(
+    "report",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("authority", String(20), nullable=False),
+    Column("case", ID, index=True),
+    Column("decision", ID, unique=True),  # the final decision that it was drafted from
+    Column("actor", String(200), nullable=False),  # the platform's pseudonym of whom it is about
+    Column("follows", ID, ForeignKey("report.id")),  # an earlier report that this one adds to
+    Column("state", String(10), nullable=False),
+    Column("why", String(200), nullable=False),  # what it waits for, or what went wrong last
+    Column("document", JSON, nullable=False),
+    Column("asks", JSON, nullable=False),  # [[where, what], …] that a person should see to
+    Column("approvals", SmallInteger, nullable=False),  # people who must approve it
+    Column("version", Integer, nullable=False),  # +1 with each change of the document or the files
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("approved_at", UtcDateTime),
+    Column("host", String(10), nullable=False),  # test, production, fake; "" before it is opened
+    Column("remote", BigInteger),  # the authority's number of it
+    Column("opened_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("restarts", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),  # without getting any further
+    Column("due", UtcDateTime, nullable=False),
+    Column("lease", ID),
+    Column("lease_until", UtcDateTime),
+    Index("ix_report_due", "due", sqlite_where=_MOVING, postgresql_where=_MOVING),
+    Index(None, "state"),
+    Index(None, "actor"),
+)
+
+report_approval = Table(
+    "report_approval",
+    metadata,
+    Column("report", ID, ForeignKey("report.id"), primary_key=True),
+    Column("by", String(200), primary_key=True),
+    Column("version", Integer, nullable=False),  # what was approved
+    Column("at", UtcDateTime, nullable=False),
+)
+
+report_file = Table(
+    "report_file",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("report", ID, ForeignKey("report.id"), nullable=False),
+    Column("place", Integer, nullable=False),  # order within the report
+    Column("item", ID),
+    Column("object", String(26), nullable=False),  # in the vault
+    Column("hold", String(26)),  # placed with the report
+    Column("details", JSON, nullable=False),
+    Column("state", String(9), nullable=False),  # waiting, uploaded, described
+    Column("remote", String(255)),  # the authority's id of it
+    UniqueConstraint("report", "object"),
+    Index(None, "report", "place"),
+    Index(None, "item"),
+)
+
+# Every number that an authority ever gave us, and what became of it: at most one of a report is finished.
+report_opening = Table(
+    "report_opening",
+    metadata,
+    Column("host", String(10), primary_key=True),
+    Column("remote", BigInteger, primary_key=True, autoincrement=False),
+    Column("report", ID, ForeignKey("report.id"), nullable=False, index=True),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("end", String(9)),  # finished, retracted, gone; NULL: not known
+    Column("ended_at", UtcDateTime),
+)
+
+# Every call to an authority; its support asks for the request's id.
+report_call = Table(
+    "report_call",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("report", ID, ForeignKey("report.id"), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("call", String(10), nullable=False),
+    Column("remote", BigInteger),
+    Column("means", String(20), nullable=False),
+    Column("code", Integer),
+    Column("status", Integer, nullable=False),
+    Column("request", String(100), nullable=False),
+)
