@@ -109,7 +109,7 @@ class Node:
         self.address = ""
         self.pid = self.nursery.fork(
             args=["serve", "--port", "0", "--config", str(self.config)],
-            env={"TMPDIR": str(self.folder / "tmp")},
+            env={"TMPDIR": str(self.folder / "tmp"), "NIGHTLAMP_SERVER_PROCESSES": "1"},  # kill -9 is of one
             out=str(self.folder / "out"),
             log=str(self.log),
             clock=str(self.clock),

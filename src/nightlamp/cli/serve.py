@@ -45,11 +45,12 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, config_file
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     server = settings.server.model_copy(update=given)
     update = {"server": server} | ({"data_dir": data_dir} if data_dir else {})
-    run(settings.model_copy(update=update), _started)
+    settings = settings.model_copy(update=update)
+    data = settings.data_dir.absolute()
+    run(settings, _prepared, lambda address: tell(f"Nightlamp listens on {address}; its data is in {data}"))
 
 
-def _started(node: Node, address: str) -> None:
-    tell(f"Nightlamp listens on {address}; its data is in {node.settings.data_dir.absolute()}")
+def _prepared(node: Node) -> None:
     if node.fresh_identity is not None:
         tell(f"{node.fresh_identity.absolute()} opens what the vault seals.")
         tell("Move it off this machine, and keep a copy.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -72,3 +74,23 @@ class Metrics:
     def page(self, inside: bool) -> bytes:
         """The text of the metrics page; ``inside``: with what tells about lists."""
         return generate_latest(self.open) + (generate_latest(self.inside) if inside else b"")
+
+
+def together(pages: Mapping[int, str]) -> str:
+    """One page of several processes' pages: each metric once, each number with the label ``process``."""
+    heads: dict[str, list[str]] = {}
+    numbers: dict[str, list[str]] = {}
+    for process, page in sorted(pages.items()):
+        name = ""
+        for line in page.splitlines():
+            if line.startswith("#"):
+                name = line.split(" ", 3)[2]
+                if line not in heads.setdefault(name, []):
+                    heads[name].append(line)
+                continue
+            full, _, value = line.rpartition(" ")
+            metric, _, labels = full.partition("{")
+            told = f'process="{process}"' + (f",{labels}" if labels else "}")
+            numbers.setdefault(name, []).append(f"{metric}{{{told} {value}")
+    lines = [line for name, head in heads.items() for line in (*head, *numbers.get(name, ()))]
+    return "\n".join(lines) + "\n"

@@ -242,6 +242,7 @@ class Node:
             ),
             Check("policy", not policy, policy),
             Check("workers", not workers, workers),
+            Check("clock", not self.forgetting.why, self.forgetting.why),
             Check("vault", not place, "what must be held is refused" if place else "", place),
             Check(
                 "strangers",

@@ -1,9 +1,11 @@
-"""Running one node: uvicorn, until it is told to stop."""
+"""Running one node: uvicorn in one process or in several, until it is told to stop."""
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import socket
 from collections.abc import Callable
 from types import FrameType
 
@@ -12,42 +14,78 @@ import uvicorn
 from nightlamp.server.app import create_app
 from nightlamp.server.logs import configure
 from nightlamp.server.node import Node
+from nightlamp.server.processes import Place, Processes, how_many
+from nightlamp.server.siblings import Siblings
 from nightlamp.settings import Settings
 
 
-def serve(settings: Settings, started: Callable[[Node, str], None] | None = None) -> None:
+def serve(
+    settings: Settings,
+    prepared: Callable[[Node], None] | None = None,
+    started: Callable[[str], None] | None = None,
+) -> None:
     """Run until SIGTERM or SIGINT; then finish what is in flight.
 
     Args:
         settings: all of them.
-        started: called with the node and its address, once it listens.
+        prepared: called with the node before it listens: it knows the first key, which is told once.
+        started: called with its address, once it listens.
 
     Raises:
         NightlampError: a setting is wrong, or the database cannot be used.
     """
-    configure()
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it would tell of every odd form
+    _configure()
     node = Node(settings)
     node.prepare()
-    s = settings.server
-    config = uvicorn.Config(
+    if prepared is not None:
+        prepared(node)
+    count = how_many(settings)
+
+    def listens(host: str, port: int) -> None:
+        if started is not None:
+            started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    if count == 1:
+        _Server(_config(settings, node), listens).run()
+    else:
+        node.stop()
+        Processes(settings, count, _serve_part).run(listens)
+
+
+def _serve_part(settings: Settings, place: Place, listens: Callable[[], None]) -> None:
+    """One process of several."""
+    _configure()
+    workers = max((settings.intake.workers or os.cpu_count() or 1) // place.count, 1)
+    intake = settings.intake.model_copy(update={"workers": workers})
+    own = settings.model_copy(update={"intake": intake})
+    node = Node(own, siblings=Siblings(place.folder, place.number, place.count))
+    node.prepare()
+    _Server(_config(own, node), lambda *_: listens()).run([place.listening()])
+
+
+def _configure() -> None:
+    configure()
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it would tell of every odd form
+
+
+def _config(settings: Settings, node: Node) -> uvicorn.Config:
+    return uvicorn.Config(
         create_app(settings, node),
-        host=s.host,
-        port=s.port,
+        host=settings.server.host,
+        port=settings.server.port,
         log_config=None,
         access_log=False,
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=s.stop_seconds,
+        timeout_graceful_shutdown=settings.server.stop_seconds,
         h11_max_incomplete_event_size=64 << 10,
     )
-    _Server(config, lambda address: started(node, address) if started else None).run()
 
 
 class _Server(uvicorn.Server):
     """Says where it listens: with port 0 nobody else knows."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, started: Callable[[str, int], None]) -> None:
         super().__init__(config)
         self._tell = started
 
@@ -56,9 +94,8 @@ class _Server(uvicorn.Server):
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""
-        await super().startup(sockets)  # type: ignore[arg-type]
+        await super().startup(sockets)
         if self.started:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self._tell(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+            self._tell(*self.servers[0].sockets[0].getsockname()[:2])
