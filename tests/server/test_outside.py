@@ -318,13 +318,49 @@ def test_what_was_allowed_is_forgotten_in_time_and_the_rest_stays(start: Start, 
     service.bank("list", digest("md5", data))
     blocked = service.submit(data).json()["id"]
     allowed = service.submit(picture(2), idempotency_key="x").json()["id"]
-    ahead = utc_now() + timedelta(days=11)
-    service.node.forgetting._clock = lambda: ahead
-    service.run("forgetting")
-    assert service.get(f"/v1/items/{allowed}").status_code == 404
+    now = utc_now()
+    for days in range(12):
+        service.node.forgetting._clock = lambda days=days: now + timedelta(days=days)
+        service.run("forgetting")
+        assert service.get(f"/v1/items/{allowed}").status_code == (404 if days >= 10 else 200)
     assert told(service, blocked)["action"] == "block"
     from nightlamp.store import metadata, reading
 
     with reading(service.node.engine) as connection:
         for name in ("lookback_item", "idempotency"):
             assert connection.execute(metadata.tables[name].select()).all() == []
+
+
+def test_a_clock_that_leaps_makes_nothing_be_forgotten(start: Start, sqlite_url: str) -> None:
+    # given an allowed item, and a service that has been looking at its clock
+    service = start(sqlite_url, intake={"keep_days": 10})
+    allowed = service.submit(picture(2), idempotency_key="x").json()["id"]
+    forgetting, now = service.node.forgetting, utc_now()
+
+    def is_there_at(**ahead: float) -> bool:
+        # Made anew: what it knows must be in the database, not in the process.
+        service.node.forgetting.__init__(forgetting._writer, forgetting._keep)
+        forgetting._clock = lambda: now + timedelta(**ahead)
+        service.run("forgetting")
+        return service.get(f"/v1/items/{allowed}").status_code == 200
+
+    def clock_is_well() -> bool:
+        checks = service.get("/v1/health/ready").json()["checks"]
+        return next(check["well"] for check in checks if check["check"] == "clock")
+
+    assert is_there_at(hours=0)
+    assert clock_is_well()
+
+    # when it leaps by a year, and again, and is put right: nothing is forgotten, and readiness says why
+    for hours in (8_784, 8_784.5, 8_800, 8_807, 20_000, 20_020):
+        assert is_there_at(hours=hours)
+        assert not clock_is_well()
+    for hours in (1, 24, 47, 70):
+        assert is_there_at(hours=hours)
+    assert clock_is_well()
+
+    # when it has said so for a day, as after a long stop, it is believed
+    assert is_there_at(days=50)
+    assert is_there_at(days=50.6)
+    assert not is_there_at(days=51.2)
+    assert clock_is_well()

@@ -124,6 +124,16 @@ idempotency = Table(
     Column("at", UtcDateTime, nullable=False, index=True),
 )
 
+# One row: what the clock is believed to be where it decides what is forgotten (see keeping.py).
+forgetting = Table(
+    "forgetting",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("believed", UtcDateTime, nullable=False),
+    Column("leapt_at", UtcDateTime),  # the clock's time when it was first seen far ahead of that
+    Column("seen_at", UtcDateTime),  # … and when it was last
+)
+
 # URLs to be fetched; a row goes away in the transaction that brings the verdict.
 fetch = Table(
     "fetch",

@@ -30,6 +30,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_access_key")),
     )
     op.create_table(
+        "forgetting",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("believed", UtcDateTime(), nullable=False),
+        sa.Column("leapt_at", UtcDateTime(), nullable=True),
+        sa.Column("seen_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_forgetting")),
+    )
+    op.create_table(
         "idempotency",
         sa.Column("key", sa.String(length=12), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
