@@ -16,12 +16,14 @@ from nightlamp.errors import CaseError
 from nightlamp.intake.deciding import HISTORY
 from nightlamp.intake.submission import Where
 from nightlamp.intake.tables import item, match, verdict
+from nightlamp.origin import from_json
 from nightlamp.policy import Actor
 from nightlamp.values import Action, Assessment, Bank, Fingerprint, Match, Unchecked
 
 MOST_ITEMS = 200
 _MOST_MATCHES = 1_000
 _MOST_ACTORS = 20
+_MOST_ORIGINS = 20  # may be long
 _MOST_OF_ACTOR = 500  # items that an actor's history is counted over, the newest
 
 
@@ -106,7 +108,7 @@ class Dossier:
     Args:
         case: itself.
         hits: which lists, whose, how close; those of the most trusted first, then the closest.
-        origin: what the contents say of how they were made, as far as it was stored: (item, assessment).
+        origin: what the first 20 contents say of how they were made, where that was asked: (item, assessment).
         scores: of classifiers: (item, name, score).
         reasons: of the verdicts, without repetition.
         actors: the busiest first, at most 20.
@@ -144,7 +146,7 @@ def dossier(connection: Connection, case_id: str, *, now: datetime) -> Dossier:
     return Dossier(
         of,
         _hits(connection, verdicts),
-        (),
+        _origins(connection, [row.id for row in rows[:_MOST_ORIGINS]]),
         (),
         _once(reason for row in ruled for reason in row.reasons),
         _actors(connection, case_id, now),
@@ -253,6 +255,11 @@ def _hits(connection: Connection, verdicts: Mapping[str, str]) -> tuple[Hit, ...
     )
 
 
+def _origins(connection: Connection, items: Sequence[str]) -> tuple[tuple[str, Assessment], ...]:
+    stored = select(item.c.id, item.c.origin).where(item.c.id.in_(items), item.c.origin.is_not(None))
+    return tuple((row.id, from_json(row.origin)) for row in connection.execute(stored.order_by(item.c.id)))
+
+
 def _actors(connection: Connection, case_id: str, now: datetime) -> tuple[Person, ...]:
     i = case_item.c
     query = select(i.actor, func.count()).where(i.case == case_id, i.actor != "").group_by(i.actor)
@@ -283,7 +290,7 @@ def _decided(connection: Connection, actor: str) -> dict[str, int]:
     joined = last.join(review_case, review_case.c.id == last.c.case)
     joined = joined.join(decision, decision.c.id == review_case.c.decision)
     query = select(decision.c.finding, func.count()).select_from(joined).group_by(decision.c.finding)
-    return dict(connection.execute(query).tuples())
+    return dict(connection.execute(query).tuples().all())
 
 
 def _neighbours(connection: Connection, of: Case) -> tuple[Neighbour, ...]:
