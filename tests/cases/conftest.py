@@ -39,7 +39,9 @@ def pdq(content: str, flipped: int = 0, frame: int = 0, quality: int = 90) -> Fi
     return Fingerprint("pdq", value.to_bytes(32, "big"), frame=frame, quality=quality)
 
 
-def matching(bank: Bank = TRUSTED, entry: str = "entry 1", distance: int = 0, signal: str = "sha256") -> Match:
+def matching(
+    bank: Bank = TRUSTED, entry: str = "entry 1", distance: int = 0, signal: str = "sha256"
+) -> Match:
     quality = 90 if signal == "pdq" else None
     return Match(Fingerprint(signal, b"\0" * 32, quality=quality), bank, entry, bank.category, distance)
 

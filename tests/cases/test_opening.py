@@ -14,6 +14,7 @@ from nightlamp.cases.tables import case_item, case_print
 from nightlamp.intake.submission import Where
 from nightlamp.store import metadata, reading
 from nightlamp.values import Bank
+
 from .conftest import CLEAR, CSAM, NOW, TRUSTED, matching, pdq, sha256
 
 
@@ -192,7 +193,12 @@ def test_a_late_match_on_an_open_case_is_news(desk):
     desk.submit(sha256("a"), item=one, matches=[matching()], priority="urgent")
     desk.open()
     (case,) = desk.cases()
-    assert (case.items, case.priority, case.version, case.changed) == (1, "urgent", 2, "there are new matches")
+    assert (case.items, case.priority, case.version, case.changed) == (
+        1,
+        "urgent",
+        2,
+        "there are new matches",
+    )
 
 
 def test_what_was_cleared_is_opened_again_by_a_late_match(desk):

@@ -290,7 +290,7 @@ def _decided(connection: Connection, actor: str) -> dict[str, int]:
     joined = last.join(review_case, review_case.c.id == last.c.case)
     joined = joined.join(decision, decision.c.id == review_case.c.decision)
     query = select(decision.c.finding, func.count()).select_from(joined).group_by(decision.c.finding)
-    return dict(connection.execute(query).tuples().all())
+    return {finding: count for finding, count in connection.execute(query)}
 
 
 def _neighbours(connection: Connection, of: Case) -> tuple[Neighbour, ...]:

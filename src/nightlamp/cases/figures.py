@@ -158,14 +158,14 @@ def precision_by_list(connection: Connection, *, since: datetime) -> list[Precis
     )
     query = select(matched.c.bank, _D.finding, func.count()).select_from(matched)
     query = query.join(review_case, _C.id == matched.c.case).join(decision, _D.id == _C.decision)
-    return _precision(connection.execute(query.group_by(matched.c.bank, _D.finding)).tuples())
+    return _precision(connection.execute(query.group_by(matched.c.bank, _D.finding)))
 
 
 def precision_by_rule(connection: Connection, *, since: datetime) -> list[Precision]:
     """Of the cases decided since then, how many were csam; by the policy's rule that opened them."""
     query = select(_C.rule, _D.finding, func.count()).join(decision, _D.id == _C.decision)
     query = query.where(_C.decided_at >= since).group_by(_C.rule, _D.finding)
-    return _precision(connection.execute(query).tuples())
+    return _precision(connection.execute(query))
 
 
 def _precision(rows: Iterable[tuple[str, str, int]]) -> list[Precision]:

@@ -133,7 +133,7 @@ class _Opening:
     def _cases_of(self, items: Sequence[str]) -> dict[str, Case]:
         """The case of each item; one object for each case, in the order of ``items``."""
         pairs = select(case_item.c.item, case_item.c.case).where(case_item.c.item.in_(items))
-        of = dict(self._connection.execute(pairs).tuples().all())
+        of = {row.item: row.case for row in self._connection.execute(pairs)}
         cases = select(review_case).where(_C.id.in_(set(of.values())))
         found = {row.id: case_of(row) for row in self._connection.execute(cases)}
         return {item: found[of[item]] for item in items if item in of}
