@@ -18,6 +18,7 @@ _MODULES: dict[str, str] = {
     "list": "lists",
     "vics": "vics",
     "nsrl": "nsrl",
+    "pytx-state": "pytx_state",
 }
 
 

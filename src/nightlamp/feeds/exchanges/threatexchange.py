@@ -37,7 +37,8 @@ ADDRESS = "https://graph.facebook.com/v26.0"
 STALE = timedelta(days=85)
 _FIELDS = "indicator,type,last_updated,should_delete,descriptors{id,reactions,owner{id},tags,status}"
 _OVERLAP = 60  # seconds that are read again, since the edge of start_time is not documented
-_SIGNALS: Mapping[str, str] = {
+# ThreatExchange's types of indicators → our signals.
+SIGNALS: Mapping[str, str] = {
     "HASH_MD5": "md5",
     "HASH_VIDEO_MD5": "md5",
     "HASH_SHA1": "sha1",
@@ -272,7 +273,7 @@ def _record(row: object) -> Record | None:
     if row.get("should_delete") or not isinstance(given, list):
         return Record(key, deleted=True, version=version)
     stances, tags = _opinions([each for each in given if isinstance(each, dict)])
-    signal = _SIGNALS.get(kind, kind[:40].lower())
+    signal = SIGNALS.get(kind, kind[:40].lower())
     category = ", ".join(sorted(tags))[:100]
     return Record(key, (Print(signal, indicator),), category, False, False in stances.values(), version)
 
