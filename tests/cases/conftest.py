@@ -26,6 +26,7 @@ from nightlamp.vault import DiskPlace, Identity, Recipients, Vault
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CSAM = Answer("csam", "A1")
 CLEAR = Answer("not_csam", reason="adult")
+NOWHERE = Where()
 TRUSTED = Bank("hotline", "a hotline", "csam", "high")
 
 
@@ -69,7 +70,7 @@ class Desk:
         item: str | None = None,
         action: str = "review",
         frames: int = 1,
-        where: Where = Where(),
+        where: Where = NOWHERE,
         rule: str = "listed",
         **handling: Any,
     ) -> str:

@@ -326,8 +326,8 @@ def test_taking_back_races_the_effect_and_one_of_them_wins(desk, tmp_path):
     for turn in range(4):
         case = new(desk, f"{turn}")
         given = desk.answer(case, ANN).given
-        seen = []
-        desk.consumers[:] = [lambda _, final: seen.append(final)]
+        seen: list[object] = []
+        desk.consumers[:] = [lambda _, final, seen=seen: seen.append(final)]
 
         def late(connection, case=case, given=given):
             from nightlamp.cases.effects import Effects

@@ -108,7 +108,7 @@ class Dossier:
     Args:
         case: itself.
         hits: which lists, whose, how close; those of the most trusted first, then the closest.
-        origin: what the first 20 contents say of how they were made, where that was asked: (item, assessment).
+        origin: (item, assessment) of the first 20, where it was asked how they were made.
         scores: of classifiers: (item, name, score).
         reasons: of the verdicts, without repetition.
         actors: the busiest first, at most 20.
@@ -289,8 +289,12 @@ def _decided(connection: Connection, actor: str) -> dict[str, int]:
     last = newest.order_by(case_item.c.added_at.desc()).limit(_MOST_OF_ACTOR).subquery()
     joined = last.join(review_case, review_case.c.id == last.c.case)
     joined = joined.join(decision, decision.c.id == review_case.c.decision)
-    query = select(decision.c.finding, func.count()).select_from(joined).group_by(decision.c.finding)
-    return {finding: count for finding, count in connection.execute(query)}
+    query = (
+        select(decision.c.finding, func.count().label("count"))
+        .select_from(joined)
+        .group_by(decision.c.finding)
+    )
+    return {row.finding: int(row._mapping["count"]) for row in connection.execute(query)}
 
 
 def _neighbours(connection: Connection, of: Case) -> tuple[Neighbour, ...]:

@@ -129,6 +129,7 @@ decision = Table(
     Column("id", ID, primary_key=True),
     Column("case", ID, ForeignKey("review_case.id"), nullable=False, index=True),
     Column("round", Integer, nullable=False),
+    Column("version", Integer, nullable=False),  # of the case, on the page that was answered
     Column("by", WHO, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("finding", String(8), nullable=False),  # csam, not_csam, escalate, unsure

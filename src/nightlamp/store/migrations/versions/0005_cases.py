@@ -142,6 +142,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("case", sa.String(length=36), nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("by", sa.String(length=200), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("finding", sa.String(length=8), nullable=False),
