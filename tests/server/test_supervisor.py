@@ -7,7 +7,7 @@ import time
 import pytest
 
 from nightlamp.server.logs import configure
-from nightlamp.server.supervisor import Loop, Supervisor
+from nightlamp.server.supervisor import Loop, Supervisor, pause_of
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +54,35 @@ def test_a_loop_that_fails_is_said_to_and_goes_on(log: io.StringIO) -> None:
     assert counts == ["failed"] * 3 + ["ok"]
     assert "loop recovered" in log.getvalue()
     assert "a secret" not in log.getvalue() + loop.why
+
+
+@pytest.mark.parametrize(("every", "longest"), [(0.2, 1.0), (1.0, 5.0), (60.0, 5.0), (3600.0, 300.0)])
+def test_what_fails_is_tried_again_soon_and_then_less_often(every: float, longest: float) -> None:
+    loop = Loop("work", every, lambda: None, longest=longest)
+    assert pause_of(loop) == every
+    pauses = []
+    for loop.failures in range(1, 2_000):
+        pauses.append(pause_of(loop))
+    assert pauses[0] <= 0.5
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == longest
+
+
+def test_runs_that_did_something_or_failed_are_told(log: io.StringIO) -> None:
+    outcomes = iter([3, None, ValueError("a secret")])
+    told = []
+
+    def work() -> object:
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    loop = Loop("work", 1.0, work)
+    supervisor = Supervisor([loop], trace=lambda name, _, error: told.append((name, type(error))))
+    for _ in range(3):
+        supervisor.run_once(loop)
+    assert told == [("work", type(None)), ("work", ValueError)]
 
 
 def test_stopping_waits_for_the_run_that_is_going_on(log: io.StringIO) -> None:

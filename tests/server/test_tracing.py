@@ -60,6 +60,38 @@ def test_a_request_has_a_span_and_the_stages_of_its_item_are_within(traced: tupl
     }  # fmt: skip
 
 
+def test_loops_that_did_something_or_failed_have_spans_without_anything_secret(
+    traced: tuple[Service, Spans], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, spans = traced
+    data = picture()
+    service.submit(data)
+    service.bank("list", digest("md5", data))
+    spans()
+
+    # when an old item is found by a new entry, and a loop fails with a secret in its error
+    for name in ("look-back", "late", "webhooks"):
+        service.run(name)
+    failing = next(loop for loop in service.node.supervisor.loops if loop.name == "vault")
+
+    def fail() -> None:
+        raise ValueError(f"planted {digest('md5', data)[1]}")
+
+    monkeypatch.setattr(failing, "run", fail)
+    service.node.supervisor.run_once(failing)
+
+    # then those runs have a span of their own, and one that found nothing has none
+    found = {span.name: span for span in spans()}
+    assert {"loop look-back", "loop late", "loop vault"} <= set(found)
+    assert "loop webhooks" not in found
+    assert all(span.parent is None for span in found.values())
+    assert dict(found["loop late"].attributes) == {"nightlamp.loop": "late"}
+    assert dict(found["loop vault"].attributes) == {"nightlamp.loop": "vault", "error.type": "ValueError"}
+    told = "".join(span.to_json() for span in found.values())
+    assert "planted" not in told
+    assert digest("md5", data)[1] not in told
+
+
 def test_each_request_has_its_own_stages(traced: tuple[Service, Spans]) -> None:
     service, spans = traced
     hashes = [{"fingerprints": [{"signal": "md5", "value": f"{at:032x}"}]} for at in range(3)]
@@ -159,7 +191,7 @@ def test_no_secret_is_in_a_trace(traced: tuple[Service, Spans]) -> None:
         assert text not in told, name
     allowed = {
         "http.request.method", "http.route", "http.response.status_code", "http.request.body.size",
-        "nightlamp.request_id", "error.type",
+        "nightlamp.request_id", "nightlamp.loop", "error.type",
     }  # fmt: skip
     for span in found:
         assert set(span.attributes) <= allowed

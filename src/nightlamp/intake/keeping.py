@@ -80,7 +80,7 @@ class Forgetting:
 
 
 def believed(connection: Connection, clock: datetime) -> datetime:
-    """The time up to which things may be forgotten: the clock's, or an earlier one as long as it is in doubt."""
+    """Up to when things may be forgotten: the clock's time, or an earlier one as long as that is in doubt."""
     known = connection.execute(select(forgetting).with_for_update()).one_or_none()
     if known is None:
         connection.execute(insert(forgetting).values(id=1, believed=clock))

@@ -314,17 +314,21 @@ class Node:
         loops = [
             Loop("changes", s.access.poll_ms / 1000, self.catch_up, longest=1.0),
             Loop("workers", 5.0, lambda: self.examiner.start() and None),
-            Loop("snapshots", 30.0, self.banks.maintain),
+            Loop("snapshots", 30.0, self.banks.maintain, longest=60.0),
             Loop("look-back", 1.0, self.look_back.run_once),
             Loop("late", 1.0, self._find_late),
             Loop("webhooks", 1.0, self.deliverer.run_once),
             Loop("urls", 0.5, self.urls.run_once),
             Loop("forgetting", 60.0, lambda: self.forgetting.run_once() and None),
             Loop("vault", _PLACE_CHECK, self._tend_vault),
-            Loop("destruction", 3600.0, self._destroy),
+            Loop("destruction", 3600.0, self._destroy, longest=300.0),
             Loop("checkpoints", 60.0, self._checkpoint),
         ]
-        self.supervisor = Supervisor(loops, lambda name, result: self.metrics.runs.labels(name, result).inc())
+        self.supervisor = Supervisor(
+            loops,
+            lambda name, result: self.metrics.runs.labels(name, result).inc(),
+            self.tracing.loop if self.tracing is not None else None,
+        )
 
     def _seen(self, kind: str, outcome: Outcome) -> None:
         if not outcome.replayed:

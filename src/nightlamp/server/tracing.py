@@ -1,7 +1,9 @@
-"""OpenTelemetry traces, if an endpoint is set: a span for each request, and one for each stage of its items.
+"""OpenTelemetry traces, if an endpoint is set: a span for each request, one for each stage of its items, and
+one for each run of a background loop that did something, failed, or took long.
 
-What a span may hold is said here: method, route, status, request id, size, an error's type. So there is no
-automatic instrumentation and no provider for the whole process, and no exception is recorded with its text.
+What a span may hold is said here: method, route, status, request id, size, a loop's name, an error's type. So
+there is no automatic instrumentation and no provider for the whole process, and no exception is recorded with
+its text.
 """
 
 from __future__ import annotations
@@ -108,6 +110,23 @@ class Tracing:
             self._tracer.start_span(name, parent, start_time=now - int(seconds * 1e9)).end(now)
 
         return stage
+
+    def loop(self, name: str, seconds: float, error: Exception | None) -> None:
+        """A run of a background loop that has just ended; of an error only its type."""
+        from opentelemetry.context import Context
+        from opentelemetry.trace import StatusCode
+
+        now = time.time_ns()
+        span = self._tracer.start_span(
+            f"loop {name}",
+            Context(),
+            attributes={"nightlamp.loop": name},
+            start_time=now - int(seconds * 1e9),
+        )
+        if error is not None:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(StatusCode.ERROR)
+        span.end(now)
 
     def close(self) -> None:
         """Send what is left."""
