@@ -219,7 +219,7 @@ class Visible(HTMLParser):
     """The text of a page that people see or hear, but for what is marked as data."""
 
     VOID = frozenset({"meta", "link", "input", "br", "img"})
-    SAID = ("aria-label", "title", "placeholder", "alt", "data-confirm")
+    SAID = ("aria-label", "title", "placeholder", "alt", "data-confirm", "data-key-label")
 
     def __init__(self) -> None:
         super().__init__()
