@@ -200,6 +200,17 @@ def test_an_answer_is_taken_back_within_its_time(desk, case):
     assert "cases.undone" in desk.audited()
 
 
+def test_an_answer_that_arrives_twice_counts_once(desk):
+    case = new(desk, "a")
+    version = desk.cases()[0].version
+    first = desk.do(_decide_at, case, ANN, version)
+    again = desk.do(_decide_at, case, ANN, version)
+    assert again.given == first.given
+    assert desk.count("decision") == 1
+    with refused("decided"):
+        desk.do(_decide_at, case, BEN, version)
+
+
 def test_the_first_cannot_take_back_what_the_second_has_answered_to(desk, case):
     first = desk.answer(case, ANN)
     desk.answer(case, BEN)

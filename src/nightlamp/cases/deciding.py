@@ -50,7 +50,8 @@ def decide(
 
     ``csam`` and ``not_csam`` decide a case of one person. With two persons they make it wait for somebody
     else; if both say the same, it is decided, and if not, it is the lead's. ``unsure`` makes any case wait
-    for somebody else, ``escalate`` makes it the lead's.
+    for somebody else, ``escalate`` makes it the lead's. The same answer to the same page once more, from a
+    browser that lost its connection, changes nothing and gives what came of it.
 
     Args:
         connection: in a transaction that may write.
@@ -66,6 +67,8 @@ def decide(
         CaseError: ``invalid``, ``not found``, ``decided``, ``not yours``, ``stale``, ``other person``.
     """
     answer.check()
+    if (before := _given_before(connection, case_id, answer, by, version)) is not None:
+        return before
     case = _ready(connection, case_id, by, version, now)
     refuse_if_not_theirs(connection, case, by, lead)
     step = _step(case, answer, standing(connection, case))
@@ -74,6 +77,7 @@ def decide(
         "id": new_id(),
         "case": case.id,
         "round": case.round,
+        "version": version,
         "by": by,
         "at": now,
         "finding": answer.finding,
@@ -212,6 +216,16 @@ def count_items(connection: Connection, cases: Sequence[str]) -> None:
     for case, items, actors, places in connection.execute(query).all():
         counts = {"items": items, "actors": actors, "places": places}
         connection.execute(update(review_case).where(_C.id == case).values(counts))
+
+
+def _given_before(
+    connection: Connection, case_id: str, answer: Answer, by: str, version: int
+) -> Decided | None:
+    """The same answer of the same person to the same page, if it arrived already."""
+    case, d = lock_case(connection, case_id), decision.c
+    mine = (d.case == case_id) & (d.by == by) & (d.version == version) & d.undone_at.is_(None)
+    given = [given_of(row) for row in connection.execute(select(decision).where(mine))]
+    return next((Decided(case, each) for each in given if each.answer == answer), None)
 
 
 def _ready(connection: Connection, case_id: str, by: str, version: int, now: datetime) -> Case:
