@@ -10,6 +10,7 @@ The way of a report: ``drafts`` → ``lifecycle`` (people) → ``sending`` (the 
 ``docs/reporting.md`` describes it for operators.
 """
 
+from nightlamp.reports.drafts import Operator, draft_for
 from nightlamp.reports.evidence import Evidence
 from nightlamp.reports.lifecycle import (
     NewFile,
@@ -22,6 +23,7 @@ from nightlamp.reports.lifecycle import (
     retract,
     send_again,
 )
+from nightlamp.reports.reconciling import Reconciler, Standing, standing
 from nightlamp.reports.records import (
     STATES,
     Call,
@@ -35,6 +37,7 @@ from nightlamp.reports.records import (
     prior_numbers,
 )
 from nightlamp.reports.sending import Sender
+from nightlamp.reports.wiring import client_of, consumer_of, loops, sender_of
 
 __all__ = [
     "STATES",
@@ -42,7 +45,10 @@ __all__ = [
     "Evidence",
     "NewFile",
     "NewReport",
+    "Operator",
+    "Reconciler",
     "Sender",
+    "Standing",
     "State",
     "StoredFile",
     "StoredReport",
@@ -50,12 +56,18 @@ __all__ = [
     "approve",
     "calls_of",
     "change",
+    "client_of",
+    "consumer_of",
     "count_states",
     "draft",
+    "draft_for",
     "follow_up",
     "get_report",
+    "loops",
     "page_reports",
     "prior_numbers",
     "retract",
     "send_again",
+    "sender_of",
+    "standing",
 ]

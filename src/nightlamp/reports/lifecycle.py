@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from nightlamp import audit
+from nightlamp.cases import viewed
 from nightlamp.errors import ReportError, VaultError
 from nightlamp.reports.cybertip import Fault, FileDetails, Report, as_json
 from nightlamp.reports.cybertip.model import PersonOrUserReported
@@ -178,6 +179,7 @@ def approve(connection: Connection, report_id: str, *, version: int, by: str, no
     connection.execute(insert(report_approval).values(report=report_id, by=by, version=version, at=now))
     enough = len(found.approved_by) + 1 >= found.approvals
     if enough:
+        _look_again(connection, found)
         state = "restarting" if found.remote is not None else "approved"
         move(connection, report_id, state=state, why="", approved_at=now, attempts=0, due=now)
     record(connection, by, "report.approved", report_id, {"version": version, "enough": enough}, now)
@@ -273,6 +275,18 @@ def _editable(connection: Connection, report_id: str, version: int) -> StoredRep
     if found.version != version:
         raise ReportError("conflict", f"it is at version {found.version} by now", hint="read it again")
     return found
+
+
+def _look_again(connection: Connection, found: StoredReport) -> None:
+    """Somebody may have viewed a file since the draft was made: then the report must say so."""
+    for file in found.files:
+        if file.item is None:
+            continue
+        seen = viewed(connection, file.item)
+        details = replace(file.details, file_viewed_by_esp=seen.whole, exif_viewed_by_esp=seen.exif)
+        if details != file.details:
+            mine = report_file.c.id == file.id
+            connection.execute(update(report_file).where(mine).values(details=as_json(details)))
 
 
 def _changed(connection: Connection, found: StoredReport, **values: Any) -> None:

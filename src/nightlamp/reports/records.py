@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Connection, Row, func, select
 
 from nightlamp.errors import ReportError
-from nightlamp.reports.cybertip import Fault, FileDetails, Report, check, from_json
+from nightlamp.reports.cybertip import Answer, Fault, FileDetails, Report, check, from_json
 from nightlamp.reports.tables import report, report_approval, report_call, report_file
+from nightlamp.store import new_id
 
 State = Literal[
     "draft",  # a person fills it in and approves it
@@ -155,6 +156,21 @@ def calls_of(connection: Connection, report_id: str) -> list[Call]:
     columns = [report_call.c[name] for name in Call.__slots__]
     query = select(*columns).where(report_call.c.report == report_id).order_by(report_call.c.id)
     return [Call(**row._mapping) for row in connection.execute(query)]
+
+
+def call_row(answer: Answer, report_id: str, remote: int | None, at: datetime) -> dict[str, Any]:
+    """The row of a call."""
+    return {
+        "id": new_id(),
+        "report": report_id,
+        "at": at,
+        "call": answer.call,
+        "remote": remote if remote is not None else answer.report_id,
+        "means": answer.means,
+        "code": answer.code,
+        "status": answer.status,
+        "request": answer.request_id,
+    }
 
 
 def count_states(connection: Connection) -> dict[str, int]:

@@ -30,9 +30,9 @@ from nightlamp.reports.cybertip import Answer, CyberTip, as_json, write
 from nightlamp.reports.cybertip.model import FileHash
 from nightlamp.reports.evidence import Measured
 from nightlamp.reports.lifecycle import record
-from nightlamp.reports.records import MOVING, State, StoredFile, StoredReport, get_report
+from nightlamp.reports.records import MOVING, State, StoredFile, StoredReport, call_row, get_report
 from nightlamp.reports.tables import report, report_call, report_file, report_opening
-from nightlamp.store import Clock, Writer, new_id, utc_now
+from nightlamp.store import Clock, Writer, utc_now
 from nightlamp.store.leases import take
 from nightlamp.vault.holds import extend, holds
 
@@ -321,7 +321,7 @@ class _Journey:
         def work(connection: Connection) -> None:
             self._fence(connection, values)
             if answer is not None:
-                connection.execute(insert(report_call).values(_call_row(now, answer, at)))
+                connection.execute(insert(report_call).values(call_row(answer, now.id, now.remote, at)))
             if also is not None:
                 also(connection)
             if action:
@@ -351,20 +351,6 @@ def _of_file(file: StoredFile) -> Also:
         connection.execute(update(report_file).where(report_file.c.id == file.id).values(values))
 
     return also
-
-
-def _call_row(now: StoredReport, answer: Answer, at: datetime) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "report": now.id,
-        "at": at,
-        "call": answer.call,
-        "remote": now.remote if now.remote is not None else answer.report_id,
-        "means": answer.means,
-        "code": answer.code,
-        "status": answer.status,
-        "request": answer.request_id,
-    }
 
 
 def _hold_longer(connection: Connection, files: Sequence[StoredFile], until: datetime, at: datetime) -> None:

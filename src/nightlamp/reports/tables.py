@@ -27,7 +27,7 @@ report = Table(
     Column("id", ID, primary_key=True),
     Column("authority", String(20), nullable=False),
     Column("case", ID, index=True),
-    Column("decision", ID, unique=True),  # the final decision that it was drafted from
+    Column("decision", ID),  # the final decision that it was drafted from
     Column("actor", String(200), nullable=False),  # the platform's pseudonym of whom it is about
     Column("follows", ID, ForeignKey("report.id")),  # an earlier report that this one adds to
     Column("state", String(10), nullable=False),
@@ -51,6 +51,7 @@ report = Table(
     Index("ix_report_due", "due", sqlite_where=_MOVING, postgresql_where=_MOVING),
     Index(None, "state"),
     Index(None, "actor"),
+    UniqueConstraint("decision", "actor"),
 )
 
 report_approval = Table(

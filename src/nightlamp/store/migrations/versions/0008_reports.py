@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("lease_until", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["follows"], ["report.id"], name=op.f("fk_report_follows_report")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report")),
-        sa.UniqueConstraint("decision", name=op.f("uq_report_decision")),
+        sa.UniqueConstraint("decision", "actor", name=op.f("uq_report_decision_actor")),
     )
     op.create_index(op.f("ix_report_case"), "report", ["case"], unique=False)
     op.create_index(op.f("ix_report_actor"), "report", ["actor"], unique=False)

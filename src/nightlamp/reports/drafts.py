@@ -1,0 +1,272 @@
+"""Drafts that write themselves, from a final decision and what the service knows of its items.
+
+Nothing is guessed. What a person has to find out is asked (``StoredReport.asks``); what must be there and is
+not is found by ``check``. ``fileViewedByEsp`` and ``exifViewedByEsp`` say what audited reveals say, and
+nothing else; ``generativeAi`` is said where a person said so, or the file itself declares or signs it and no
+person said otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from nightlamp.cases import FinalDecision, viewed
+from nightlamp.intake import StoredItem, get_item
+from nightlamp.intake.records import matches_of
+from nightlamp.reports.cybertip import Fault, FileDetails, Report
+from nightlamp.reports.cybertip.choices import Classification, EmailType, EventName, IncidentType, Relevance
+from nightlamp.reports.cybertip.model import (
+    ChatImIncident,
+    FileAnnotations,
+    IncidentSummary,
+    InternetDetails,
+    PersonOrUserReported,
+    Reporter,
+    WebPageIncident,
+)
+from nightlamp.reports.cybertip.parts import Email, IpCaptureEvent, Person, Phone
+from nightlamp.reports.lifecycle import NewFile, NewReport, draft, retract
+from nightlamp.reports.records import prior_numbers
+from nightlamp.reports.tables import report
+from nightlamp.settings.reports import IN_EARNEST, ReportsSettings
+from nightlamp.store import Clock, utc_now
+from nightlamp.vault import HoldRequest, term
+from nightlamp.vault.tables import vault_blob
+
+_MOST_EVENTS = 100
+_ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who reports, and how: what the settings say.
+
+    Args:
+        host: where reports go; numbers of earlier reports count there alone.
+        classified: the agreement that A1 … B2 need is signed.
+    """
+
+    reporter: Reporter
+    platform: str = ""
+    approvals: int = 1
+    classified: bool = False
+    jurisdiction: str = "US"
+    hold_days: int | None = None
+    host: str = "test"
+
+    @classmethod
+    def of(cls, settings: ReportsSettings) -> Operator:
+        """By the settings."""
+        s = settings
+        person = Person(
+            last_name=s.company or None,
+            email=(Email(value=s.contact_email, type=EmailType.BUSINESS),) if s.contact_email else (),
+            phone=(Phone(value=s.contact_phone),) if s.contact_phone else (),
+        )
+        reporter = Reporter(
+            reporting_person=person if person != Person() else None,
+            company_template=s.company_template or None,
+            terms_of_service=s.terms_of_service or None,
+            legal_url=s.legal_url or None,
+        )
+        host = "production" if s.send_to == IN_EARNEST else "test"
+        return cls(
+            reporter, s.platform, s.approvals, s.industry_classification, s.jurisdiction, s.hold_days, host
+        )
+
+    def until(self, start: datetime) -> datetime:
+        """How long evidence is held that is reported at ``start``.
+
+        Raises:
+            VaultError: no term is known for the jurisdiction, and none is set.
+        """
+        if self.hold_days is not None:
+            return start + timedelta(days=self.hold_days)
+        return term(self.jurisdiction, start)
+
+    def hold(self, now: datetime) -> HoldRequest:
+        """The hold of a file that is reported."""
+        return HoldRequest("report to NCMEC", self.jurisdiction, self.until(now))
+
+
+def draft_for(
+    connection: Connection, final: FinalDecision, *, operator: Operator, clock: Clock = utc_now
+) -> None:
+    """Draft what a decision asks for, one report for each actor; once, however often it is called.
+
+    A decision that it is no CSAM takes back what was drafted for the case and is not finished.
+    """
+    now = clock()
+    if final.finding == "not_csam":
+        _take_back(connection, final, now)
+    if final.finding != "csam":
+        return
+    if connection.scalar(select(report.c.id).where(report.c.decision == final.decision).limit(1)) is not None:
+        return
+    by_actor: dict[str, list[StoredItem]] = {}
+    for item_id in final.items:
+        stored = get_item(connection, item_id)
+        by_actor.setdefault(stored.actor, []).append(stored)
+    for actor, items in sorted(by_actor.items()):
+        items.sort(key=lambda each: each.received_at)
+        new = _drafted(connection, final, actor, items, operator)
+        draft(connection, new, by="system", now=now, hold=operator.hold(now))
+
+
+def _take_back(connection: Connection, final: FinalDecision, now: datetime) -> None:
+    going = report.c.state.not_in(("finished", "retracted"))
+    for report_id in connection.scalars(select(report.c.id).where(report.c.case == final.case, going)).all():
+        retract(connection, report_id, by="system", reason="decided otherwise", now=now)
+
+
+def _drafted(
+    connection: Connection,
+    final: FinalDecision,
+    actor: str,
+    items: Sequence[StoredItem],
+    operator: Operator,
+) -> NewReport:
+    kept = _kept(connection, items)
+    asks = [
+        Fault("incidentSummary.escalateToHighPriority", "say why, if a child may be in danger now"),
+        Fault("internetDetails", "see that this is where it happened"),
+        Fault("personOrUserReported", "add what is known of the account: names, email, addresses, devices"),
+    ]
+    if kept:
+        asks.append(Fault("file.publiclyAvailable", "say whether everybody could see the whole file"))
+    missing = [each for each in items if each.id not in {of.id for of in kept}]
+    if missing:
+        asks.append(
+            Fault("file", f"{len(missing)} of {len(items)} contents were not kept: say what they were")
+        )
+    files = [
+        NewFile(each.object, each.id, _details(connection, final, each, operator))
+        for each in kept
+        if each.object is not None
+    ]
+    document = Report(
+        incident_summary=_summary(items, operator),
+        internet_details=_places(items),
+        reporter=operator.reporter,
+        person_or_user_reported=_person(connection, actor, items, operator),
+        additional_info=_story(connection, final, items),
+    )
+    return NewReport(
+        document,
+        files,
+        asks,
+        case=final.case,
+        decision=final.decision,
+        actor=actor,
+        approvals=operator.approvals,
+    )
+
+
+def _kept(connection: Connection, items: Sequence[StoredItem]) -> list[StoredItem]:
+    """Those whose content is in the vault, still."""
+    objects = [each.object for each in items if each.object is not None]
+    there: set[str] = set()
+    for at in range(0, len(objects), 500):
+        query = select(vault_blob.c.object).where(
+            vault_blob.c.object.in_(objects[at : at + 500]), vault_blob.c.state == "kept"
+        )
+        there.update(connection.scalars(query))
+    return [each for each in items if each.object in there]
+
+
+def _summary(items: Sequence[StoredItem], operator: Operator) -> IncidentSummary:
+    told = [each.where.submitted_at for each in items if each.where.submitted_at is not None]
+    when = min(told) if told else items[0].received_at
+    how = None if told else "When we examined it; the time of the upload is not known."
+    return IncidentSummary(
+        incident_type=IncidentType.CSAM,
+        platform=operator.platform or None,
+        incident_date_time=when,
+        incident_date_time_description=how,
+    )
+
+
+def _places(items: Sequence[StoredItem]) -> tuple[InternetDetails, ...]:
+    """Each address, room or service once."""
+    found: dict[tuple[str, ...], InternetDetails] = {}
+    urls = tuple(dict.fromkeys(each.url for each in items if each.url))
+    if urls:
+        found["url",] = InternetDetails(web_page_incident=WebPageIncident(url=urls))
+    for each in items:
+        if each.url:
+            continue
+        service, room = each.where.service[:255] or None, each.where.room[:255] or None
+        if room is not None:
+            chat = ChatImIncident(chat_client=service, chat_room_name=room)
+            found.setdefault(("room", service or "", room), InternetDetails(chat_im_incident=chat))
+        else:
+            page = WebPageIncident(additional_info=f"Service: {service}" if service else None)
+            found.setdefault(("service", service or ""), InternetDetails(web_page_incident=page))
+    return tuple(found.values())
+
+
+def _person(
+    connection: Connection, actor: str, items: Sequence[StoredItem], operator: Operator
+) -> PersonOrUserReported | None:
+    events = dict.fromkeys(filter(None, map(_event, items)))
+    services = {each.where.service for each in items} - {""}
+    person = PersonOrUserReported(
+        esp_identifier=actor[:255] or None,
+        esp_service=services.pop()[:100] if len(services) == 1 else None,
+        ip_capture_event=tuple(events)[:_MOST_EVENTS],
+        prior_ct_reports=prior_numbers(connection, actor, operator.host),
+    )
+    return person if actor or events else None
+
+
+def _event(item: StoredItem) -> IpCaptureEvent | None:
+    where = item.where
+    if not where.ip:
+        return None
+    port = where.port or None
+    return IpCaptureEvent(
+        ip_address=where.ip, event_name=EventName.UPLOAD, date_time=where.submitted_at, port=port
+    )
+
+
+def _details(
+    connection: Connection, final: FinalDecision, item: StoredItem, operator: Operator
+) -> FileDetails:
+    seen = viewed(connection, item.id)
+    declared = item.origin is not None and item.origin.generative_ai
+    made = final.ai_made == "yes" or (final.ai_made == "unknown" and declared)
+    annotations = FileAnnotations(generative_ai=made, anime_drawing_virtual_hentai=final.drawn)
+    return FileDetails(
+        file_name=f"{item.id}{_ENDINGS.get(item.media_type, '')}",
+        uploaded_to_esp_timestamp=item.where.submitted_at,
+        location_of_file=item.url if item.url and len(item.url) <= 2083 else None,
+        file_viewed_by_esp=seen.whole,
+        exif_viewed_by_esp=seen.exif,
+        file_relevance=Relevance.REPORTED,
+        file_annotations=annotations if made or final.drawn else None,
+        industry_classification=(
+            Classification(final.classification) if operator.classified and final.classification else None
+        ),
+        ip_capture_event=_event(item),
+    )
+
+
+def _story(connection: Connection, final: FinalDecision, items: Sequence[StoredItem]) -> str:
+    """How it was found; names the lists' owners, never an entry or a hash."""
+    verdicts = [each.verdict for each in items[:500] if each.verdict is not None]
+    found = matches_of(connection, verdicts)
+    sources = sorted(
+        {
+            each.bank.source
+            for of in found.values()
+            for each in of
+            if not each.bank.benign and each.bank.source
+        }
+    )
+    people = f"{len(final.by)} {'person' if len(final.by) == 1 else 'people'}"
+    how = f"matched hash lists of: {', '.join(sources)}" if sources else "was flagged by our own rules"
+    return f"The reported content {how}. It was reviewed and confirmed by {people} of our staff."
