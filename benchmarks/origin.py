@@ -2,22 +2,29 @@
 
 FOLDER: files with metadata, by default the shared samples and photos of the tests. ``sd-parsers``, where it
 is installed, reads the same files in the same run: generators' metadata alone, without EXIF, XMP or C2PA.
+
+Then what looking at the pixels costs, and how often each weak signal hints at something in the photos of the
+tests, which have nothing to hint at as far as we know: ``--photos N`` takes every N-th of them.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import io
 import statistics
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from nightlamp.media import HEAD, sniff
-from nightlamp.origin import origin_of, prepare
+import numpy as np
+
+from nightlamp.media import HEAD, Limits, sniff
+from nightlamp.origin import forensics, measures, origin_of, prepare, watermark
 from nightlamp.origin.containers import pieces_of
+from nightlamp.origin.detector import first_frame
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 ROUNDS = 7
@@ -25,10 +32,12 @@ GENERATED = ("comfyui", "generators", "compvis")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--photos", type=int, default=1, metavar="N")
+    given = parser.parse_args()
     folders = (
-        [Path(sys.argv[1])]
-        if len(sys.argv) > 1
-        else [DATA / "origin", DATA / "formats", DATA / "photos" / "large"]
+        [given.folder] if given.folder else [DATA / "origin", DATA / "formats", DATA / "photos" / "large"]
     )
     files = {p: p.read_bytes() for folder in folders for p in sorted(folder.rglob("*.*")) if _is_media(p)}
     print(
@@ -53,6 +62,48 @@ def main() -> None:
         _row("sd-parsers, generators' files", made, lambda d: parsers.parse(io.BytesIO(d)))
         with mock.patch("nightlamp.origin.c2pa_report.installed", return_value=False):
             _row("ours without C2PA, generators' files", made, lambda d: origin_of(d, thumbnails=False))
+
+    _pixels(sorted((DATA / "photos").rglob("*.jpg"))[:: given.photos])
+
+
+def _pixels(photos: list[Path]) -> None:
+    """What the weak signals cost, and how often they hint."""
+    times: dict[str, list[float]] = {}
+    hints: Counter[str] = Counter()
+    measured: Counter[str] = Counter()
+
+    def timed(name: str, call: Callable[[], object]) -> None:
+        start = time.perf_counter()
+        call()
+        times.setdefault(name, []).append((time.perf_counter() - start) * 1e3)
+
+    for photo in photos:
+        data = memoryview(photo.read_bytes())
+        timed("decoding at full size", lambda data=data: first_frame(data, Limits()))
+        frame, tables = first_frame(data, Limits()), forensics.quantisation(data)
+        luma = measures.middle(frame.luma)
+        pixels = np.asarray(frame.picture())
+        timed("watermark", lambda pixels=pixels: watermark.strongest(pixels))
+        for measure in (measures.upsampler_peaks, measures.noise, measures.resampling):
+            timed(measure.__name__.replace("_", " "), lambda measure=measure, luma=luma: measure(luma))
+        timed(
+            "double compression",
+            lambda luma=luma, tables=tables: measures.double_compression(luma, tables[0]),
+        )
+        for name, value in forensics.scores(frame, tables).items():
+            measured[name] += 1
+            hints[name] += forensics.MEASURES[name].hints(value)
+        found = watermark.strongest(pixels)
+        if found is not None:
+            measured["watermark"] += 1
+            hints["watermark"] += found.chance <= watermark.CHANCE
+    print(f"\n{len(photos)} photos, milliseconds a picture\n\n{'':<44}{'median':>9}{'slowest':>9}")
+    for name, taken in times.items():
+        print(f"{name:<44}{statistics.median(taken):>9.1f}{max(taken):>9.1f}")
+    print(f"\n{'false alarms (hints without cause that we know of)':<53}{'photos':>9}{'share':>9}")
+    for name in measured:
+        share = hints[name] / measured[name]
+        print(f"{name:<44}{hints[name]:>9}{measured[name]:>9}{share:>9.1%}")
 
 
 def _row(name: str, files: dict[Path, bytes], call: Callable[[bytes], object]) -> None:

@@ -89,3 +89,116 @@ def test_a_scan_says_it_in_each_row_if_asked(folder: Path) -> None:
     assert asked["made.png"][0] == "declared AI-made"
     assert "a bowl of plums" not in str(asked)
     assert _invoke("scan", folder, "--bank", folder / "list.csv", "--signers", "x").exit_code == 64
+
+
+def test_the_pixels_are_looked_at_on_request(folder: Path) -> None:
+    from tests.origin.marks import colourful, embedded
+
+    from nightlamp.origin.watermark import MARKS
+
+    marked = folder / "marked.png"
+    marked.write_bytes(png(picture=embedded(colourful(), MARKS["InvokeAI"], as_float=False)))
+
+    blind, seen = _invoke("origin", marked), _invoke("origin", "--forensics", marked)
+
+    assert blind.exit_code == seen.exit_code == 0
+    assert "watermark" not in blind.stdout
+    assert "declared AI-made" in seen.stdout
+    assert "anybody can embed it in any picture" in seen.stdout
+
+
+def test_a_detector_is_asked_and_one_that_cannot_be_is_an_error(folder: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from tests.origin.models import written
+
+    asked = _invoke("origin", "--json", "--detector", written(folder), folder / "photo.jpg")
+    line = json.loads(asked.stdout)
+
+    assert asked.exit_code == 0
+    (said,) = (s for s in line["statements"] if s["source"] == "detector")
+    assert 0 <= said["fields"]["bright.made"] <= 1
+    refused = _invoke("origin", "--detector", written(folder, sha256="0" * 64), folder / "photo.jpg")
+    assert refused.exit_code == 78
+    assert "sha256" in refused.stderr
+    fails = written(folder, output__labels=["a", "made", "c"])
+    missed = _invoke("origin", "--detector", fails, folder / "photo.jpg")
+    assert missed.exit_code == 2
+    assert "not checked: detector" in missed.stdout
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> tuple[Path, Path]:
+    """Dark pictures as the real ones, light and dark ones as the made."""
+    from PIL import Image
+
+    for name, levels in (("real", range(10, 60, 2)), ("made", [20, *range(200, 250, 5)])):
+        (tmp_path / name / "below").mkdir(parents=True)
+        for level in levels:
+            picture = Image.new("RGB", (300, 300), (level, level, level))
+            (tmp_path / name / "below" / f"{level}.png").write_bytes(png(picture=picture))
+    (tmp_path / "real" / "LICENSE").write_text("not a picture")
+    return tmp_path / "real", tmp_path / "made"
+
+
+def test_evaluate_says_what_a_detector_is_worth(known: tuple[Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from tests.origin.models import written
+
+    options = ("--real", known[0], "--made", known[1], "--detector", written(tmp_path), "--workers", 1)
+    shown = _invoke("origin", "evaluate", *options)
+    told = json.loads(_invoke("origin", "evaluate", "--json", *options).stdout)
+
+    assert shown.exit_code == 0, shown.output
+    assert "bright.made: 25 real, 11 made" in shown.stdout
+    assert "too few to know a rate of 1 % false alarms" in shown.stdout
+    assert "calibration error" in shown.stdout
+    result = told["scores"]["bright.made"]
+    assert told["real"] == {"pictures": 25, "not examined": 0, "not pictures": 1}
+    assert result["auc"] == pytest.approx((10 * 25 + 5.5) / (11 * 25))
+    (point,) = (p for p in result["points"] if p["allowed"] == 0.01)
+    assert (point["false_alarms"], point["found"]) == (0, pytest.approx(10 / 11))
+    assert point["found_between"][0] < 10 / 11 < point["found_between"][1]
+
+
+def test_evaluate_counts_what_it_could_not_examine(known: tuple[Path, Path]) -> None:
+    (known[0] / "broken.png").write_bytes(png()[:60])
+
+    found = _invoke(
+        "origin", "evaluate", "--real", known[0], "--made", known[1], "--signals", "--json", "--workers", 1
+    )
+
+    told = json.loads(found.stdout)
+    assert found.exit_code == 2
+    assert told["real"] == {"pictures": 26, "not examined": 1, "not pictures": 1}
+    assert {"watermark", "noise", "generator size"} <= set(told["scores"])
+    assert told["scores"]["watermark"]["real"] == 25
+
+
+def test_evaluate_wants_something_to_evaluate(known: tuple[Path, Path], tmp_path: Path) -> None:
+    from tests.origin.models import written
+
+    folders = ("--real", known[0], "--made", known[1])
+
+    assert _invoke("origin", "evaluate", *folders).exit_code == 64
+    nameless = written(tmp_path, output__made=None)
+    assert _invoke("origin", "evaluate", *folders, "--detector", nameless).exit_code == 64
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    nothing = _invoke("origin", "evaluate", "--real", empty, "--made", known[1], "--signals")
+    assert nothing.exit_code == 66
+
+
+def test_a_scan_asks_of_the_pixels_only_with_origin(folder: Path) -> None:
+    from PIL import Image
+
+    (folder / "list.csv").write_text("md5\n" + "0" * 32 + "\n")
+    square = folder / "square.png"
+    square.write_bytes(png(picture=Image.linear_gradient("L").resize((512, 512))))
+    arguments = ("scan", square, "--bank", folder / "list.csv", "--workers", 1, "-o", "-")
+
+    refused = _invoke(*arguments, "--forensics")
+    row = _invoke(*arguments, "--origin", "--forensics").stdout
+
+    assert refused.exit_code == 64
+    assert "--forensics needs --origin" in refused.stderr
+    assert "There are weak hints." in row

@@ -92,6 +92,7 @@ def xmp(inner: str, attributes: str = "") -> bytes:
         "aux": "http://ns.adobe.com/exif/1.0/aux/",
         "dc": "http://purl.org/dc/elements/1.1/",
         "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+        "plus": "http://ns.useplus.org/ldf/xmp/1.0/",
         "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
         "TC260": "http://www.tc260.org.cn/ns/AIGC/1.0/",
     }

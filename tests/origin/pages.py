@@ -1,16 +1,25 @@
-"""The tables in docs/origin.md, made from files: ``python -m tests.origin.pages`` writes them anew."""
+"""The tables in docs/origin.md, made from files: ``python -m tests.origin.pages`` writes them anew; with
+``--slow`` also those that are measured on all photographs, which takes minutes."""
 
 from __future__ import annotations
 
 import io
 import re
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from tests.origin import files
+from tests.origin.marks import colourful, embedded
 
-from nightlamp.origin import TrustList, origin_of
+from nightlamp.media import Limits
+from nightlamp.origin import TrustList, forensics, origin_of, watermark
+from nightlamp.origin.detector import first_frame
+from nightlamp.origin.forensics import MEASURES
+from nightlamp.origin.watermark import MARKS
 from nightlamp.values import Assessment
 
 PAGE = Path(__file__).parents[2] / "docs" / "origin.md"
@@ -143,14 +152,24 @@ def evidence() -> Mapping[str, bytes]:
         "C2PA, made by AI": files.signed(files.created("trainedAlgorithmicMedia")),
         "C2PA, captured by a camera": files.signed(files.created("digitalCapture")),
         "EXIF, a camera": files.jpeg(files.camera()),
+        **{
+            f"watermark of {name}": files.png(picture=embedded(colourful(), MARKS[key], as_float=as_float))
+            for name, key, as_float in marks()
+        },
     }
+
+
+def marks() -> Iterator[tuple[str, str, bool]]:
+    """(short name, name of the mark, embedded in floats) of those in the tables."""
+    yield "SDXL", "Stable Diffusion XL (diffusers, Stability AI)", True
+    yield "Stable Diffusion 1", "Stable Diffusion 1 (scripts of its makers)", False
 
 
 def left(found: Assessment, before: Assessment) -> str:
     """What is left of the evidence, in a word."""
     if found.outcome == "inconsistent":
         return "broken"
-    kinds = {(s.source, s.says) for s in before.statements}
+    kinds = {(s.source, s.says) for s in before.statements if s.source != "forensics"}
     kept = {(s.source, s.says) for s in found.statements}
     if kinds <= kept and found.outcome == before.outcome:
         return "kept"
@@ -163,9 +182,109 @@ def survival() -> str:
     ways = list(WAYS)
     lines = ["| evidence | " + " | ".join(ways) + " |", "|---" * (1 + len(ways)) + "|"]
     for name, data in evidence().items():
-        before = origin_of(data, trust=trust)
-        cells = [left(origin_of(WAYS[way](data), trust=trust), before) for way in ways]
+        look = name.startswith("watermark")
+        before = origin_of(data, trust=trust, forensics=look)
+        assert not look or before.outcome == "declared AI-made"
+        cells = [left(origin_of(WAYS[way](data), trust=trust, forensics=look), before) for way in ways]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+SETS: Mapping[str, str] = {
+    "photos, 348 px": "photos/grocery/*.jpg",
+    "wallpapers": "photos/large/*.jpg",
+    "PDQ's pictures": "pdq/**/*.jpg",
+    "generators' samples": "origin/com*/*.png",
+}
+
+
+def rates(data: Path) -> str:
+    """How often each weak signal hints at something in pictures that are what they are, and in copies that
+    were made so that it should."""
+    lines = [
+        "| signal | hints at | " + " | ".join(SETS) + " | copies made so |",
+        "|---" * (3 + len(SETS)) + "|",
+    ]
+    columns = [
+        Counter(name for path in sorted(data.glob(g)) for name in hints(path.read_bytes()))
+        for g in SETS.values()
+    ]
+    made = {
+        "double compression": lambda p: again_at(again_at(p, 75), 90),
+        "resampling": lambda p: files.png(picture=p.resize((p.width * 3 // 2, p.height * 3 // 2))),
+        "watermark": lambda p: files.png(picture=embedded(p, MARKS[next(marks())[1]], as_float=True)),
+    }
+    originals = list(halved(data))
+    for name, says in {**{n: m.says for n, m in MEASURES.items()}, "watermark": "ai-made"}.items():
+        cells = [f"{column[name, True]} of {column[name, True] + column[name, False]}" for column in columns]
+        copies = "–"
+        if name in made:
+            found = sum((name, True) in hints(made[name](picture)) for picture in originals)
+            copies = f"{found} of {len(originals)}"
+        lines.append(f"| {name} | `{says}` | " + " | ".join(cells) + f" | {copies} |")
+    return "\n".join(lines)
+
+
+def halved(data: Path) -> Iterator[Image.Image]:
+    """Some of the photographs, made smaller, so that little is left of their own compression."""
+    for path in sorted((data / "photos" / "large").glob("*.jpg")):
+        with Image.open(path) as picture:
+            yield picture.convert("RGB").resize(
+                (picture.width // 2, picture.height // 2), Image.Resampling.BOX
+            )
+
+
+def again_at(picture: Image.Image | bytes, quality: int) -> bytes:
+    opened = picture if isinstance(picture, Image.Image) else Image.open(io.BytesIO(picture))
+    return files.saved(opened, "JPEG", quality=quality)
+
+
+def hints(data: bytes) -> Iterator[tuple[str, bool]]:
+    """(signal, whether it hints) of each that could be measured."""
+    view = memoryview(data)
+    frame = first_frame(view, Limits())
+    for name, value in forensics.scores(frame, forensics.quantisation(view)).items():
+        yield name, MEASURES[name].hints(value)
+    found = watermark.strongest(np.asarray(frame.picture()))
+    if found is not None:
+        yield "watermark", found.chance <= watermark.CHANCE
+
+
+CHANGES: Mapping[str, Callable[[Image.Image], bytes]] = {
+    "PNG": lambda p: files.png(picture=p),
+    "JPEG 98, full colour": lambda p: files.saved(p, "JPEG", quality=98, subsampling=0),
+    "JPEG 95": lambda p: again_at(p, 95),
+    "JPEG 90": lambda p: again_at(p, 90),
+    "JPEG 75": lambda p: again_at(p, 75),
+    "scaled to 90 %": lambda p: files.png(picture=p.resize((p.width * 9 // 10, p.height * 9 // 10))),
+    "64 rows cut off below": lambda p: files.png(picture=p.crop((0, 0, p.width, p.height - 64))),
+    "64 columns cut off at the right": lambda p: files.png(picture=p.crop((0, 0, p.width - 64, p.height))),
+    "4 columns cut off at the left": lambda p: files.png(picture=p.crop((4, 0, p.width, p.height))),
+}
+
+
+def fragile(data: Path) -> str:
+    """In how many photographs a watermark is still found after each change; in brackets, without doubt."""
+    originals = list(halved(data))
+    lines = [
+        f"| of {len(originals)} photographs | " + " | ".join(n for n, _, _ in marks()) + " |",
+        "|---|---|---|",
+    ]
+    for change, make in CHANGES.items():
+        cells = []
+        for _, key, as_float in marks():
+            found = [
+                watermark.strongest(
+                    np.asarray(pixels(make(embedded(p, MARKS[key], as_float=as_float))).convert("RGB"))
+                )
+                for p in originals
+            ]
+            chances = [f.chance for f in found if f is not None and f.name == key]
+            told, certain = (
+                sum(c <= most for c in chances) for most in (watermark.CHANCE, watermark.CERTAIN)
+            )
+            cells.append(f"{told} ({certain})")
+        lines.append(f"| {change} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -180,4 +299,7 @@ if __name__ == "__main__":
 
     text = PAGE.read_text("utf-8")
     text = replaced(text, "samples", samples(SHARED_DATA))
+    if "--slow" in sys.argv:
+        text = replaced(text, "rates", rates(SHARED_DATA))
+        text = replaced(text, "fragile", fragile(SHARED_DATA))
     PAGE.write_text(replaced(text, "survival", survival()), "utf-8")

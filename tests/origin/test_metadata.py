@@ -71,15 +71,41 @@ def test_a_history_of_changes_is_an_edit() -> None:
     assert [s.field("changes") for s in found.statements] == [2]
 
 
-def test_a_capture_time_after_the_arrival_is_told() -> None:
-    photo = jpeg(camera())
-
+@pytest.mark.parametrize(
+    "photo",
+    [
+        jpeg(camera()),
+        with_xmp(xmp("", 'photoshop:DateCreated="2024-05-01T12:00:00+02:00"')),
+        with_xmp(xmp("", 'exif:DateTimeOriginal="2024-05-01"')),
+        tagged_mp4({"com.apple.quicktime.creationdate": "2024-05-01T12:00:00-0700"}),
+    ],
+    ids=["exif", "xmp", "xmp, a day", "video"],
+)
+def test_a_capture_time_after_the_arrival_is_told(photo: bytes) -> None:
     def after(year: int) -> bool:
         found = origin_of(photo, received=datetime(year, 1, 1, tzinfo=UTC))
         return any(s.field("after arrival") for s in found.statements if s.says == "time")
 
     assert after(2023)
     assert not after(2025)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_makes_no_sense_is_only_told(text: str) -> None:
+    found = origin_of(
+        with_xmp(xmp("", f'photoshop:DateCreated="{text}"')), received=datetime(2025, 1, 1, tzinfo=UTC)
+    )
+
+    assert [s.says for s in found.statements] == (["time"] if text else [])
+    assert not any(u.why == "reader failed" for u in found.unchecked)
+
+
+def test_a_wish_on_training_in_xmp_is_told() -> None:
+    value = "http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-AIMLTRAINING"
+    (said,) = origin_of(with_xmp(xmp("", f'plus:DataMining="{value}"'))).statements
+
+    assert (said.source, said.says) == ("xmp", "training")
+    assert "DMI-PROHIBITED-AIMLTRAINING" in said.text
 
 
 def with_thumbnail(picture: Image.Image, small: Image.Image) -> bytes:

@@ -26,6 +26,7 @@ _SHOT = {
     42036: "lens",
 }
 _THUMBNAIL, _THUMBNAIL_BYTES = 513, 514
+_LATE = ", which is after it arrived"
 _GRAPH = re.compile(r"^\s*(prompt|workflow|parameters)\s*:", re.IGNORECASE)
 
 
@@ -121,13 +122,9 @@ def _times(main: Directory, detail: Directory | None, received: datetime | None)
         if taken
         else f"it says that it was changed at {clean(changed, 30)}"
     )
-    late = (
-        received is not None
-        and moment is not None
-        and moment > received.astimezone(UTC) + timedelta(hours=26)
-    )
+    late = _after(moment, received)
     if late:
-        text += ", which is after it arrived"
+        text += _LATE
     yield state(
         "exif",
         "time",
@@ -153,6 +150,25 @@ def _moment(text: str, offset: str) -> datetime | None:
         return None
 
 
+def _after(moment: datetime | None, received: datetime | None) -> bool:
+    """Whether something happened after it arrived; a day and more may be the time zones'."""
+    if moment is None or received is None:
+        return False
+    return moment > received.astimezone(UTC) + timedelta(hours=26)
+
+
+def _taken(source: Channel, text: str, received: datetime | None) -> Statement:
+    """When it was taken, as XMP and videos write it: ISO 8601, perhaps without minutes or a time zone."""
+    try:
+        moment = datetime.fromisoformat(text[:35].strip())
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        moment = None
+    late = _after(moment, received)
+    told = f"it says that it was taken at {clean(text, 30)}" + (_LATE if late else "")
+    return state(source, "time", told, Strength.CONTEXT, {"taken": text, "after arrival": late or None})
+
+
 def _location(source: Channel) -> Statement:
     return state(source, "location", "a position is in it (not shown)", Strength.CONTEXT)
 
@@ -171,7 +187,9 @@ def _thumbnail(main: Directory) -> memoryview | None:
     return part if part is not None and bytes(part[:2]) == b"\xff\xd8" else None
 
 
-def of_xmp(found: Properties) -> tuple[list[Statement], dict[str, str], str]:
+def of_xmp(
+    found: Properties, received: datetime | None = None
+) -> tuple[list[Statement], dict[str, str], str]:
     """(statements, texts in which generators write, address of a remote C2PA manifest or ``""``)."""
 
     def first(space: str, name: str) -> str:
@@ -214,6 +232,13 @@ def of_xmp(found: Properties) -> tuple[list[Statement], dict[str, str], str]:
                 fields={"make": make, "model": model},
             )
         )
+    taken = first(xmp.PHOTOSHOP, "DateCreated") or first(xmp.EXIF, "DateTimeOriginal")
+    if taken:
+        statements.append(_taken("xmp", taken, received))
+    wish = first(xmp.PLUS, "DataMining")
+    if wish:
+        told = f"on its use for training it says: {clean(wish.rpartition('/')[2], 60)}"
+        statements.append(state("xmp", "training", told, Strength.CONTEXT, {"data mining": wish}))
     if first(xmp.EXIF, "GPSLatitude"):
         statements.append(_location("xmp"))
     for space, key, whose in (
@@ -283,7 +308,9 @@ def of_iptc(block: bytes) -> Iterator[Statement]:
     yield from _program("iptc", f"{program} {version}".strip() if program else "")
 
 
-def of_tags(source: Channel, texts: Mapping[str, str]) -> Iterator[Statement]:
+def of_tags(
+    source: Channel, texts: Mapping[str, str], received: datetime | None = None
+) -> Iterator[Statement]:
     """Keywords of PNG text, comments and container tags that say something by themselves."""
     lower = {key.lower().removeprefix("com.apple.quicktime."): value for key, value in texts.items()}
     for key in (
@@ -319,10 +346,4 @@ def of_tags(source: Channel, texts: Mapping[str, str]) -> Iterator[Statement]:
         yield _location(source)
     taken = lower.get("creationdate") or lower.get("©day", "")
     if taken:
-        yield state(
-            source,
-            "time",
-            f"it says that it was taken at {clean(taken, 30)}",
-            Strength.CONTEXT,
-            {"taken": taken},
-        )
+        yield _taken(source, taken, received)

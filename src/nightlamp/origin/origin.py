@@ -135,7 +135,7 @@ class _Gathering:
         found, problem = xmp.read(self.pieces.xmp)
         if problem:
             self.unchecked.append(Unchecked("xmp", problem))
-        statements, texts, self.remote = metadata.of_xmp(found)
+        statements, texts, self.remote = metadata.of_xmp(found, self.received)
         self.statements += statements
         self._generated("xmp", texts)
 
@@ -154,7 +154,7 @@ class _Gathering:
             else:
                 sets[channel, number][keyword] = text
         for (channel, _), texts in sets.items():
-            self.statements += metadata.of_tags(channel, texts)
+            self.statements += metadata.of_tags(channel, texts, self.received)
             self._generated(channel, texts)
 
     def _stealth(self) -> None:

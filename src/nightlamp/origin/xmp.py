@@ -21,6 +21,7 @@ EXIF_EX = "http://cipa.jp/exif/1.0/"
 DC = "http://purl.org/dc/elements/1.1/"
 TERMS = "http://purl.org/dc/terms/"
 PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
+PLUS = "http://ns.useplus.org/ldf/xmp/1.0/"
 IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 AIGC = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 
