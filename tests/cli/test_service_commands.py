@@ -95,11 +95,11 @@ def test_the_log_is_verified_exported_and_verified_again(ready, tmp_path):
 
 def test_a_hold_is_shown_extended_and_released_and_the_object_destroyed(ready):
     object_id = kept()
-    hold = ready("vault", "holds", object_id).splitlines()[1].split()[0]
-    assert "2099" in ready("vault", "extend", hold, "--until", "2099-01-01", "--reason", "request")
-    ready("vault", "extend", hold, "--until", "2001-01-01", "--reason", "request", status=65)
+    hold = ready("hold", "list", object_id).splitlines()[1].split()[0]
+    assert "2099" in ready("hold", "extend", hold, "--until", "2099-01-01", "--reason", "request")
+    ready("hold", "extend", hold, "--until", "2001-01-01", "--reason", "request", status=65)
     assert "0 destroyed" in ready("vault", "purge")
-    ready("vault", "release", hold, "--reason", "request of the police")
+    ready("hold", "release", hold, "--reason", "request of the police")
     assert "1 destroyed" in ready("vault", "purge")
     assert "destroyed" in ready("vault", "status")
     assert "0 lost" in ready("vault", "reconcile")

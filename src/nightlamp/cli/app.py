@@ -22,6 +22,7 @@ from nightlamp.errors import (
     NightlampError,
     OutputError,
     PolicyError,
+    ReportError,
     SnapshotError,
     StoreError,
     UnavailableError,
@@ -30,7 +31,16 @@ from nightlamp.errors import (
 )
 
 USAGE, DATA, NO_INPUT, AWAY, INTERNAL, CANNOT_WRITE, CONFIG, INTERRUPTED = 64, 65, 66, 69, 70, 73, 78, 130
-_BAD_DATA = (ListError, PolicyError, SnapshotError, StoreError, AuditError, VaultError, AccessError)
+_BAD_DATA = (
+    ListError,
+    PolicyError,
+    SnapshotError,
+    StoreError,
+    ReportError,
+    AuditError,
+    VaultError,
+    AccessError,
+)
 
 # Each command's module is loaded when it is called; so that --help loads none, it says here what they do.
 _COMMANDS = {
@@ -55,7 +65,9 @@ _COMMANDS = {
     "config": ("config", "config", "Show and try the service's settings."),
     "db": ("db", "db", "Look at the database's schema, and bring it up to date."),
     "audit": ("audit", "audit", "Check, export and show the audit log."),
-    "vault": ("vault", "vault", "Keys, holds and upkeep of the sealed content that must be kept."),
+    "hold": ("hold", "hold", "List, extend and end the duties to keep sealed content."),
+    "report": ("report", "report", "Draft, approve and send reports to the CyberTipline."),
+    "vault": ("vault", "vault", "Keys and upkeep of the sealed content that must be kept."),
     "completion": (
         "completion",
         "completion",

@@ -17,7 +17,7 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 @click.group()
 def vault() -> None:
-    """Keys, holds and upkeep of the sealed content that must be kept."""
+    """Keys and upkeep of the sealed content that must be kept."""
 
 
 @vault.command()
@@ -68,61 +68,6 @@ def status(config_file: Path | None) -> None:
     table(
         [(j, count, f"{first:%Y-%m-%d}") for j, count, first in held], ("jurisdiction", "holds", "first end")
     )
-
-
-@vault.command()
-@click.argument("object_id", metavar="OBJECT")
-@config_option
-def holds(object_id: str, config_file: Path | None) -> None:
-    """Print the holds of an OBJECT."""
-    settings = load_settings(config_file)
-    from nightlamp.store import reading
-    from nightlamp.vault.holds import holds as find
-
-    with vault_of(settings) as store, reading(store.engine) as connection:
-        found = find(connection, object_id)
-    rows = [
-        (
-            h.id,
-            h.jurisdiction,
-            h.reason,
-            _day(h.created),
-            _day(h.expires),
-            _day(h.released) if h.released else "-",
-        )
-        for h in found
-    ]
-    table(rows, ("hold", "jurisdiction", "reason", "made", "ends", "released"))
-
-
-@vault.command()
-@click.argument("hold", metavar="HOLD")
-@click.option("--until", required=True, type=_DAY, help="The new end, in UTC; later than the present one.")
-@click.option("--reason", required=True, help="Why, for the audit log.")
-@config_option
-def extend(hold: str, until: datetime, reason: str, config_file: Path | None) -> None:
-    """Move the end of a HOLD to a later date."""
-    settings = load_settings(config_file)
-    from nightlamp.vault.holds import extend as move
-
-    end = until.replace(tzinfo=UTC)
-    with vault_of(settings) as store, store.engine.begin() as connection:
-        move(connection, hold, end, actor=operator(), reason=reason, now=store.clock())
-    click.echo(f"held until {_day(end)}")
-
-
-@vault.command()
-@click.argument("hold", metavar="HOLD")
-@click.option("--reason", required=True, help="Why, for the audit log.")
-@config_option
-def release(hold: str, reason: str, config_file: Path | None) -> None:
-    """End a HOLD now. The next purge destroys the object if no other hold keeps it."""
-    settings = load_settings(config_file)
-    from nightlamp.vault.holds import release as end
-
-    with vault_of(settings) as store, store.engine.begin() as connection:
-        end(connection, hold, actor=operator(), reason=reason, now=store.clock())
-    click.echo("released")
 
 
 @vault.command()

@@ -133,6 +133,15 @@ def holds(connection: Connection, object_id: str) -> list[Hold]:
     return [Hold(**row._mapping) for row in rows]
 
 
+def running(connection: Connection, *, before: datetime | None = None) -> list[Hold]:
+    """The holds that are not released, those that end first above; ``before``: that end by then."""
+    query = select(vault_hold).where(vault_hold.c.released.is_(None))
+    if before is not None:
+        query = query.where(vault_hold.c.expires < before)
+    rows = connection.execute(query.order_by(vault_hold.c.expires, vault_hold.c.id))
+    return [Hold(**row._mapping) for row in rows]
+
+
 def _active(connection: Connection, hold_id: str) -> Hold:
     row = connection.execute(
         select(vault_hold).where(vault_hold.c.id == hold_id).with_for_update()
