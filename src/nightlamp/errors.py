@@ -26,6 +26,7 @@ fingerprint or a list's entry: they may end up in a log.
     ├── FeedError        a feed is unknown, or cannot be made or changed as asked
     │   └── ExchangeError      an exchange did not do what its client asked (``kind`` says why)
     ├── ReportError      a report cannot be made, changed or sent as asked (``code`` says why)
+    ├── ServiceError     a look-up service could not be asked (``code`` says why)
     ├── AuditError       a record that may not be written, or a log or key that cannot be read
     └── VaultError       content cannot be sealed, kept, opened or destroyed
 """
@@ -312,6 +313,37 @@ class ReportError(NightlampError):
     def __init__(self, code: ReportCode, what: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(what, where=where, hint=hint)
         self.code: ReportCode = code
+
+
+ServiceCode = Literal[
+    "credentials",  # it refuses our key
+    "limited",  # it asks for less
+    "refused",  # it works, but does not take this item
+    "unavailable",  # no answer, or one that says that it fails
+    "bad answer",  # an answer that is not what its protocol says
+    "failed",  # our own side
+]
+
+
+class ServiceError(NightlampError):
+    """A look-up service could not be asked; ``code`` is one of ``ServiceCode``.
+
+    Args:
+        retry_after: seconds that the service asked for, if it did.
+    """
+
+    def __init__(
+        self,
+        code: ServiceCode,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.code: ServiceCode = code
+        self.retry_after = retry_after
 
 
 class AuditError(NightlampError):

@@ -31,7 +31,6 @@ from nightlamp.settings.feeds import FeedsSettings
 from nightlamp.settings.lookups import LookupsSettings
 from nightlamp.settings.origin import OriginSettings
 from nightlamp.settings.reports import ReportsSettings
-from nightlamp.settings.share import ShareSettings
 from nightlamp.settings.section import Section
 from nightlamp.settings.sections import (
     AccessSettings,
@@ -45,6 +44,7 @@ from nightlamp.settings.sections import (
     VaultSettings,
     WriterSettings,
 )
+from nightlamp.settings.share import ShareSettings
 
 PREFIX = "NIGHTLAMP_"
 CONFIG_FILES = (Path("nightlamp.toml"), Path("/etc/nightlamp/nightlamp.toml"))
