@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -233,7 +233,7 @@ def _answered_before(connection: Connection, entries: Sequence[Entry]) -> dict[i
             answers[at] = stored_outcome(connection, row) if same else _conflict()
         elif name in first:
             same = first[name].request == entry.request
-            answers[at] = first[name].answer if same else _conflict()
+            answers[at] = replace(first[name].answer, replayed=True) if same else _conflict()
         else:
             first[name] = entry
     return answers
