@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -153,6 +154,31 @@ def test_the_last_factor_stays(house):
     assert "a second factor is required" in answer.text
     with reading(house.node.engine) as connection:
         assert accounts.get(connection, house.people["lead"].id).codes
+
+
+def test_factors_are_changed_soon_after_signing_in_only(house):
+    browser = house.browser()
+    earlier = utc_now() - timedelta(minutes=16)
+    token = house.session("lead", now=earlier)
+    browser.client.cookies.set(SESSION, token.reveal(), domain="nightlamp.example")
+    assert browser.get("/account").status_code == 200
+    assert browser.get("/set-up").status_code == 422
+    for path in ("/set-up/codes", "/set-up/passkey/question", "/account/recovery", "/account/codes/remove"):
+        assert browser.post(path).status_code == 422, path
+
+
+def test_the_ways_in_work_on_either_database(build, database_url):
+    house = build(database=database_url)
+    house.person("ada", "admin")
+    browser = enter(house, "ada")
+    link = re.search(r"token=([\w-]{43})", browser.post("/people", {"name": "new", "roles": "lead"}).text)[1]
+    new = house.browser()
+    chosen = new.post("/welcome", {"token": link, "password": PASSWORD})
+    assert chosen.headers["location"] == "/console/set-up"
+    assert new.post("/set-up/codes").status_code == 200
+    assert "challenge" in new.post("/set-up/passkey/question").text
+    assert browser.post("/chain/verify").status_code == 200
+    assert browser.post("/account/sessions/end-others").status_code == 303
 
 
 def test_a_new_password_ends_the_other_sessions(house):

@@ -81,8 +81,10 @@ def reserve(connection: Connection, name: str, address: str, *, now: datetime) -
 def settle(connection: Connection, name: str, address: str, *, now: datetime) -> None:
     """The attempt was good: what ``reserve`` counted is taken back, and the address is known."""
     keys = _keys(name, address)
-    both = attempt.c.digest == keys["both"]
-    connection.execute(update(attempt).where(both).values(failures=0, good_at=now))
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
+    good = {"failures": 0, "last_at": now, "good_at": now}
+    known = dialect.insert(attempt).values(digest=keys["both"], **good)
+    connection.execute(known.on_conflict_do_update(index_elements=[attempt.c.digest], set_=good))
     others = attempt.c.digest.in_([keys["account"], keys["address"]]) & (attempt.c.failures > 0)
     connection.execute(update(attempt).where(others).values(failures=attempt.c.failures - 1))
 

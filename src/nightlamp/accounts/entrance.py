@@ -183,6 +183,8 @@ class Entrance:
                 account_id = passkeys.answered(connection, answer, challenge, site, now=now)
             except AccessError as error:  # the question is used up all the same
                 return error
+            name = people.get(connection, account_id).person.name
+            attempts.settle(connection, name, whence.address, now=now)
             return self._begin(connection, account_id, "full", "passkey", whence)
 
         return _or_raise(self._write(begin))
@@ -214,6 +216,10 @@ class Entrance:
         Raises:
             AccessError: the link is used up, or the password will not do.
         """
+        used_up = AccessError("the link is used up or too old", where="link", hint="ask for a new one")
+        with reading(self._engine) as connection:
+            if not handshakes.invited(connection, token, now=self._clock()):
+                raise used_up
         new = passwords.hashed(password, "")
 
         def begin(connection: Connection) -> Entered | AccessError:
@@ -221,7 +227,7 @@ class Entrance:
             account_id = handshakes.accept(connection, token, now=now)
             account = people.get(connection, account_id) if account_id else None
             if account is None or account.disabled_at is not None:
-                return AccessError("the link is used up or too old", where="link", hint="ask for a new one")
+                return used_up
             passwords.store(connection, account.person, new, now=now)
             stage: Stage = "second" if account.second_factor else "setup" if self._required else "full"
             return self._begin(connection, account.id, stage, "link", whence)

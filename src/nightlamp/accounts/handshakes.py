@@ -6,7 +6,7 @@ import importlib
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from nightlamp.accounts.tables import handshake, invitation
 from nightlamp.accounts.tokens import Token
@@ -44,6 +44,12 @@ def invite(connection: Connection, account_id: str, *, now: datetime) -> Token:
     row = {"digest": token.digest("invitation"), "account": account_id, "expires_at": now + INVITATION_LIFE}
     connection.execute(insert(invitation).values(row))
     return token
+
+
+def invited(connection: Connection, token: Token, *, now: datetime) -> bool:
+    """Whether a token invites anybody; it is not used up."""
+    mine = (invitation.c.digest == token.digest("invitation")) & (invitation.c.expires_at > now)
+    return connection.scalar(select(invitation.c.account).where(mine)) is not None
 
 
 def accept(connection: Connection, token: Token, *, now: datetime) -> str | None:

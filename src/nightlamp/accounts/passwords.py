@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, select, update
 
 from nightlamp import audit
+from nightlamp.accounts.attempts import TooFastError
 from nightlamp.accounts.person import Person
 from nightlamp.accounts.tables import account
 from nightlamp.errors import AccessError
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 SHORTEST, LONGEST = 12, 200
 _AT_ONCE = threading.BoundedSemaphore(2)  # each takes 64 MiB and a core
+_IN_LINE = threading.BoundedSemaphore(8)  # threads that wait for that, of those that serve everybody
 
 
 def hashed(password: str, name: str) -> str:
@@ -27,23 +31,28 @@ def hashed(password: str, name: str) -> str:
 
     Raises:
         AccessError: it is too short, too long, or the account's name.
+        TooFastError: too many are in line.
     """
     plain = unicodedata.normalize("NFKC", password)
     if not SHORTEST <= len(plain) <= LONGEST:
         raise AccessError("must have 12 to 200 characters", where="password")
     if len(set(plain)) < 5 or plain.casefold().replace(name, "").strip("0123456789!.-_ ") == "":
         raise AccessError("is too easy to guess", where="password")
-    with _AT_ONCE:
+    with _turn():
         return _hasher().hash(plain)
 
 
 def right(stored: str | None, password: str) -> bool:
-    """Whether it is the password; as slow for an account that has none or is not there."""
+    """Whether it is the password; as slow for an account that has none or is not there.
+
+    Raises:
+        TooFastError: too many are in line.
+    """
     from argon2.exceptions import Argon2Error, InvalidHashError
 
     if len(password) > LONGEST:
         return False
-    with _AT_ONCE:
+    with _turn():
         try:
             _hasher().verify(stored or _nobodys(), unicodedata.normalize("NFKC", password))
         except (Argon2Error, InvalidHashError):
@@ -64,6 +73,17 @@ def store(connection: Connection, person: Person, new: str, *, now: datetime, ac
     """Store a hash made by ``hashed``; ``actor``: by default the person."""
     connection.execute(update(account).where(account.c.id == person.id).values(password=new))
     audit.append(connection, actor or person.actor, "account.password", f"person:{person.id}", at=now)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _IN_LINE.acquire(blocking=False):
+        raise TooFastError(2)
+    try:
+        with _AT_ONCE:
+            yield
+    finally:
+        _IN_LINE.release()
 
 
 @cache

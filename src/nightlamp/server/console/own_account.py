@@ -14,7 +14,7 @@ from nightlamp.accounts.people import get
 from nightlamp.errors import AccessError
 from nightlamp.server.console.language import LANGUAGES
 from nightlamp.server.console.pages import go, page, refusal
-from nightlamp.server.console.visiting import Posted, Visit, Visiting, need
+from nightlamp.server.console.visiting import Posted, Visit, Visiting, fresh, need
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(prefix="/account")
@@ -101,6 +101,10 @@ def remove_codes(request: Request, visit: Visiting, person: Anybody, form: Poste
 @router.post("/recovery")
 def new_recovery(request: Request, visit: Visiting, person: Anybody, form: Posted) -> Response:  # noqa: ARG001
     """New recovery codes."""
+    try:
+        fresh(visit)
+    except AccessError as error:
+        return _show(request, visit, person, error)
     shown = visit.node.writer.write(lambda c: codes.new_recovery_codes(c, person, now=utc_now()))
     return page(request, "recovery.html", codes=shown)
 
@@ -145,6 +149,7 @@ def _take_away(request: Request, visit: Visit, person: Person, work: Any) -> Res
             raise AccessError("a second factor is required", where="account", hint="add another one first")
 
     try:
+        fresh(visit)
         visit.node.writer.write(take)
     except AccessError as error:
         return _show(request, visit, person, error)

@@ -13,7 +13,7 @@ from nightlamp.accounts import Entered, Session, codes, handshakes, passkeys
 from nightlamp.accounts.people import get
 from nightlamp.errors import AccessError
 from nightlamp.server.console.pages import go, page, refusal
-from nightlamp.server.console.visiting import Posted, SignInNeeded, Visit, Visiting
+from nightlamp.server.console.visiting import Posted, SignInNeeded, Visit, Visiting, fresh
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(prefix="/set-up")
@@ -48,13 +48,13 @@ def confirm_codes(request: Request, visit: Visiting, form: Posted) -> Response:
         if kept is None:
             raise AccessError("the key is too old", where="code", hint="begin again")
         secret = box.open(bytes.fromhex(kept["sealed"]), session.person.id)
-        fresh = not get(connection, session.person.id).second_factor
+        first = not get(connection, session.person.id).second_factor
         try:
             codes.set_up(connection, box, session.person, secret, form.get("code", ""), now=now)
         except AccessError:
             handshakes.keep(connection, visit.token, "codes", kept, now=now)
             return secret
-        return _completed(connection, visit, session, fresh)
+        return _completed(connection, visit, session, first)
 
     try:
         done = visit.node.writer.write(store)
@@ -90,7 +90,7 @@ def add_passkey(request: Request, visit: Visiting, form: Posted) -> Response:
         asked = handshakes.take(connection, visit.token, "new passkey", now=now)
         if asked is None:
             raise AccessError("the question is too old", where="passkey", hint="try again")
-        fresh = not get(connection, session.person.id).second_factor
+        first = not get(connection, session.person.id).second_factor
         passkeys.register(
             connection,
             session.person,
@@ -100,7 +100,7 @@ def add_passkey(request: Request, visit: Visiting, form: Posted) -> Response:
             visit.site,
             now=now,
         )
-        return _completed(connection, visit, session, fresh)
+        return _completed(connection, visit, session, first)
 
     try:
         done = visit.node.writer.write(store)
@@ -119,14 +119,15 @@ def _session(visit: Visit) -> Session:
         raise AccessError("the provider asks for the second factor", where="account")
     if visit.session.stage == "setup" and account.second_factor:  # set up meanwhile, in another session
         raise SignInNeeded("/console/sign-in")
+    fresh(visit)
     return visit.session
 
 
 def _completed(
-    connection: Connection, visit: Visit, session: Session, fresh: bool
+    connection: Connection, visit: Visit, session: Session, first: bool
 ) -> tuple[Entered | None, list[str]]:
     """Recovery codes with the first factor, and a session that opens everything."""
-    shown = codes.new_recovery_codes(connection, session.person, now=utc_now()) if fresh else []
+    shown = codes.new_recovery_codes(connection, session.person, now=utc_now()) if first else []
     if session.stage == "full":
         return None, shown
     return visit.console.entrance.complete(connection, session, visit.whence), shown

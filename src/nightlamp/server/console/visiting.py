@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,11 +14,14 @@ from fastapi.responses import Response
 from nightlamp.accounts import Entered, Entrance, Person, Provider, Role, Session, Site, Token, Whence
 from nightlamp.accounts.codes import Box
 from nightlamp.accounts.sessions import Stage
+from nightlamp.errors import AccessError
 from nightlamp.server.gatekeeping import header
 from nightlamp.server.node import Node
 from nightlamp.server.problems import Problem
+from nightlamp.store import utc_now
 
 _FIELDS = 2000
+_FRESH = timedelta(minutes=15)
 _HERE = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -152,6 +156,16 @@ def need(*roles: Role) -> Callable[[Visit], Person]:
         return visit.session.person
 
     return asked
+
+
+def fresh(visit: Visit) -> None:
+    """Refuse to change factors in a session that began long ago: somebody else may sit there.
+
+    Raises:
+        AccessError: sign in again first.
+    """
+    if visit.session and utc_now() - visit.session.created_at > _FRESH:
+        raise AccessError("only soon after signing in", where="account", hint="sign out, and in again")
 
 
 def half_way(stage: Stage) -> str:
