@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nightlamp.audit import Checkpoint, Link, PublicKeys, Record, SigningKey, verify
+from nightlamp.audit import Checkpoint, Link, PublicKeys, Record, SigningKey, canonical, verify
 from nightlamp.audit.chain import ZERO, link_hash
-from nightlamp.audit.record import time_text
+from nightlamp.audit.record import time_text, written
 
 KEY = SigningKey.generate()
 KEYS = PublicKeys.of([KEY.public])
@@ -47,6 +48,17 @@ DETAILS = st.dictionaries(
     max_size=3,
 )
 CHAINS = st.lists(DETAILS, min_size=2, max_size=14)
+NAMES = st.text(st.characters(categories=["L", "P", "Zs"]), min_size=1, max_size=20)
+
+
+@given(st.integers(1, 2**53 - 1), st.datetimes(timezones=st.timezones()), NAMES, NAMES, DETAILS)
+def test_a_record_is_written_as_its_canonical_form(
+    sequence: int, at: datetime, actor: str, subject: str, details: dict[str, Any]
+) -> None:
+    assume(1 < at.year < 9999)
+    record = Record(sequence, at, actor, "test.done", subject, details)
+    text = canonical.encode(details).decode()
+    assert written(sequence, at, actor, "test.done", subject, text) == canonical.encode(record.as_object())
 
 
 @given(CHAINS, st.integers(1, 5))

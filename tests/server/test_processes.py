@@ -1,0 +1,162 @@
+"""A node of two processes, as ``nightlamp serve`` starts it: one of them may die, and no client sees two nodes."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from nightlamp.server.metrics import together
+
+PATIENCE = 120.0  # generous: the machine may be busy
+
+
+@dataclass
+class Pair:
+    process: subprocess.Popen[bytes]
+    url: str
+    key: str = field(repr=False)
+
+    def ask(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        """On a connection of its own, which either process may get."""
+        headers = {"authorization": f"Bearer {self.key}"}
+        return httpx.request(method, self.url + path, headers=headers, timeout=60, **rest)
+
+    def told(self, path: str, **body: Any) -> dict[str, Any]:
+        answer = self.ask("POST", path, json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def action(self, digest: str) -> str:
+        return self.told("/v1/fingerprints", fingerprints=[{"signal": "md5", "value": digest}])["action"]
+
+    def processes(self) -> dict[int, int]:
+        """Number → process id."""
+        listed = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=True
+        )
+        found = {}
+        for pid in map(int, listed.stdout.split()):
+            name = re.search(rb"pipe_handle=(\d+)", Path(f"/proc/{pid}/cmdline").read_bytes())
+            if name:
+                found[len(found)] = pid
+        return found
+
+
+def until(done: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("pair")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NIGHTLAMP_")}
+    environment |= {"NIGHTLAMP_INTAKE_WORKERS": "1", "NIGHTLAMP_SERVER_PROCESSES": "2"}
+    command = [sys.executable, "-c", "from nightlamp.cli import main; main()", "serve"]
+    command += ["--data-dir", str(folder / "data"), "--port", "0"]
+    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
+    try:
+        said = ""
+        end = time.monotonic() + PATIENCE
+        while "listens on" not in said:
+            assert process.poll() is None, said
+            assert time.monotonic() < end, said
+            time.sleep(0.05)
+            said = (folder / "err").read_text()
+        # The key comes first: a node that cannot listen has not lost it.
+        assert said.index("The first API key") < said.index("listens on")
+        url = re.search(r"http://[\d.:]+", said)[0]
+        yield Pair(process, url, (folder / "out").read_text().strip())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_a_change_is_in_force_in_every_process_when_it_is_answered(pair: Pair) -> None:
+    bank = pair.told("/v1/banks", name="list", source="test")["id"]
+    for _ in range(8):
+        digest = secrets.token_hex(16)
+        assert pair.action(digest) == "allow"
+        pair.told(f"/v1/banks/{bank}/entries", entries=[{"signal": "md5", "value": digest}])
+        assert [pair.action(digest) for _ in range(6)] == ["block"] * 6
+
+
+def test_one_request_sent_to_both_at_once_is_one_item(pair: Pair) -> None:
+    # given requests with the same idempotency key, which come to both processes in the same instant
+    for _ in range(5):
+        name, digest = secrets.token_hex(8), secrets.token_hex(16)
+        body = {"fingerprints": [{"signal": "md5", "value": digest}], "platform_id": name}
+
+        def send(_: int, body: Any = body, name: str = name) -> dict[str, Any]:
+            return pair.told("/v1/fingerprints", **body, idempotency_key=name)
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(send, range(8)))
+
+        # then all have the same answer, and there is one item
+        assert len({answer["id"] for answer in answers}) == 1
+        assert len({answer["verdict"]["id"] for answer in answers}) == 1
+        assert sum(not answer["replayed"] for answer in answers) == 1
+        found = pair.ask("GET", "/v1/items", params={"platform_id": name}).json()
+        assert [item["id"] for item in found["items"]] == [answers[0]["id"]]
+
+
+def test_metrics_are_of_all_processes(pair: Pair) -> None:
+    text = pair.ask("GET", "/metrics").text
+    assert {
+        'nightlamp_up{process="0",check="database"} 1.0',
+        'nightlamp_up{process="1",check="database"} 1.0',
+    } <= {*text.splitlines()}
+    assert text.count("# TYPE nightlamp_up gauge") == 1
+
+
+def test_a_process_that_dies_is_missed_and_replaced(pair: Pair) -> None:
+    before = pair.processes()
+    assert len(before) == 2
+    kept = pair.action(secrets.token_hex(16))
+    os.kill(before[0], signal.SIGKILL)
+
+    # The other goes on; a connection of the dead one may be lost.
+    def goes_on() -> bool:
+        try:
+            return pair.action(secrets.token_hex(16)) == kept
+        except httpx.TransportError:
+            return False
+
+    until(goes_on, "the other one goes on")
+    until(lambda: len(pair.processes()) == 2 and before[0] not in pair.processes().values(), "another one")
+
+    def ready() -> bool:
+        checks = pair.ask("GET", "/v1/health/ready").json()["checks"]
+        return next(check["well"] for check in checks if check["check"] == "processes")
+
+    until(ready, "all answer")
+    assert pair.ask("GET", "/v1/audit/verify").json()["intact"]
+
+
+def test_pages_become_one() -> None:
+    head = "# HELP a b\n# TYPE a counter\n"
+    page = together({0: f"{head}a 1.0\n", 1: f'{head}a 2.0\n# HELP c d\n# TYPE c gauge\nc{{x="a b"}} 3.0\n'})
+    assert page == (
+        f'{head}a{{process="0"}} 1.0\na{{process="1"}} 2.0\n'
+        '# HELP c d\n# TYPE c gauge\nc{process="1",x="a b"} 3.0\n'
+    )
