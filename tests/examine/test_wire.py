@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -81,7 +82,15 @@ def test_what_is_sealed_stays_in_the_worker_unless_it_was_asked_for() -> None:
     assert wire.unpack_step(sent) == step
 
 
-@pytest.mark.parametrize("asked", [None, Asked(), Asked(TrustList("a", "b", ("1.2",)), reveal=True)])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        None,
+        Asked(),
+        Asked(TrustList("a", "b", ("1.2",)), reveal=True),
+        Asked(forensics=True, detectors=(Path("a.toml"),)),
+    ],
+)
 def test_what_is_asked_about_the_origin_arrives_as_it_was_asked(asked: Asked | None) -> None:
     assert wire.unpack_asked(wire.pack_asked(asked)) == asked
 

@@ -287,6 +287,64 @@ def test_a_model_that_asks_for_all_memory_costs_only_its_own_answer(tmp_path: Pa
     assert [u.what for u in found.unchecked if u.what != "c2pa"] == ["detector"]
 
 
+def test_a_model_that_never_ends_costs_only_its_own_answer(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    from nightlamp.examine import Workers
+    from nightlamp.media import Limits
+    from nightlamp.origin import Asked
+
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["again"]),
+            helper.make_node("Sigmoid", ["state"], ["next"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("count", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, [1, 2]),
+        ],
+        [
+            helper.make_tensor_value_info("again", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, [1, 2]),
+        ],
+    )
+    constants = {
+        "most": np.array((1 << 62), np.int64),
+        "true": np.array(True),
+        "begin": np.zeros((1, 2), np.float32),
+    }
+    data = models.model(
+        [
+            helper.make_node("Loop", ["most", "true", "begin"], ["out"], body=body),
+            helper.make_node("Identity", ["in"], ["unused"]),
+        ],
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 2])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    picture = png({"parameters": "a plum\nSteps: 20, Sampler: Euler a, Seed: 1, Size: 64x64"})
+
+    with Workers(1, Limits(seconds=4), origin=Asked(detectors=(written(tmp_path, data),))) as workers:
+        found = workers.examine(picture).result()
+
+    assert found.fingerprints
+    assert found.origin is not None
+    assert found.origin.outcome == "declared AI-made"
+    assert "content" in {u.what for u in found.origin.unchecked}
+
+
+def test_what_is_asked_has_a_digest_that_tells_it_apart(tmp_path: Path) -> None:
+    from nightlamp.origin import Asked
+
+    first = Asked(detectors=(written(tmp_path),)).digest
+    second = Asked(detectors=(written(tmp_path, licence="another"),)).digest
+
+    assert len({first, second, Asked().digest, Asked(forensics=True).digest}) == 4
+    assert Asked().digest == Asked(reveal=True).digest
+
+
 def test_without_the_runtime_it_says_what_to_install(tmp_path: Path) -> None:
     code = (
         "import sys, importlib.util as u; real = u.find_spec\n"

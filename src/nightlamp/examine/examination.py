@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from nightlamp.errors import MediaError
 from nightlamp.media import ARCHIVES, Detail, Limits, decode, sniff
-from nightlamp.origin import Asked, assess, origin_of
+from nightlamp.origin import Asked, assess, look_closer, origin_of
 from nightlamp.values import AS_IS, Assessment, Examination, Fingerprint, Unchecked
 
 if TYPE_CHECKING:
@@ -86,22 +86,23 @@ def steps(
     if origin is not None:
         if looked is not None:
             looked()
-        yield _origin(memoryview(kept), size, limits, origin, pdq)
+        yield from _origin(memoryview(kept), size, limits, origin, pdq)
 
 
-def _origin(data: memoryview, size: int, limits: Limits, origin: Asked, pdq: bytes | None) -> Assessment:
-    """What the whole of a picture or video says of its origin; of anything else, that it was not examined."""
+def _origin(
+    data: memoryview, size: int, limits: Limits, origin: Asked, pdq: bytes | None
+) -> Iterator[Assessment]:
+    """What the whole of a picture or video says of its origin; of anything else, that it was not examined.
+
+    What the pixels hint at, which is slower and may fail, comes after what the file says.
+    """
     if len(data) != size or not size:
-        return assess([], [Unchecked("content", "too large" if size > limits.bytes else "no reader")])
-    return origin_of(
-        data,
-        limits,
-        trust=origin.trust,
-        received=origin.received,
-        pdq=pdq,
-        forensics=origin.forensics,
-        detectors=origin.detectors,
-    )
+        yield assess([], [Unchecked("content", "too large" if size > limits.bytes else "no reader")])
+        return
+    found = origin_of(data, limits, trust=origin.trust, received=origin.received, pdq=pdq)
+    yield found
+    if origin.forensics or origin.detectors:
+        yield look_closer(found, data, limits, forensics=origin.forensics, detectors=origin.detectors)
 
 
 def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail) -> Iterator[Step]:

@@ -175,7 +175,9 @@ class Workers:
                 assert process is not None
                 why, detail = process.kill(timeout=isinstance(error, TimeoutError))
                 if job.looked:
-                    tally.add(assess([], [Unchecked("content", why, detail)]))
+                    known = tally.origin or assess([])
+                    missed = Unchecked("content", why, detail)
+                    tally.add(assess(known.statements, (*known.unchecked, missed)))
                 else:
                     for what in _missing(tally, process.visual):
                         tally.add(Unchecked(what, why, detail))

@@ -25,6 +25,7 @@ from nightlamp.examine.examination import Shape, examine, steps
 from nightlamp.media import Limits
 from nightlamp.origin import Asked, prepare
 from nightlamp.signals import installed
+from nightlamp.values import Assessment
 
 _TOGETHER = 8
 
@@ -121,6 +122,10 @@ def _examine(pool: socket.socket, file: BinaryIO, limits: Limits, detail: Any, o
             wire.send(pool, waiting)
             waiting.clear()
         waiting.append(wire.pack_step(step, reveal=origin is not None and origin.reveal))
+        if isinstance(step, Assessment):
+            # What the file says must not be lost with what is still to be measured.
+            wire.send(pool, waiting)
+            waiting.clear()
     _alarm(0)
     wire.send(pool, [*waiting, ["end"]])
 

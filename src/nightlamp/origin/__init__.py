@@ -7,7 +7,7 @@ itself.
 """
 
 from nightlamp.origin.asked import NOBODY, Asked, TrustList, trust_of
-from nightlamp.origin.origin import origin_of, prepare
+from nightlamp.origin.origin import look_closer, origin_of, prepare
 from nightlamp.origin.plain import from_json, to_json
 from nightlamp.origin.rules import RULES, assess
 
@@ -18,6 +18,7 @@ __all__ = [
     "TrustList",
     "assess",
     "from_json",
+    "look_closer",
     "origin_of",
     "prepare",
     "to_json",

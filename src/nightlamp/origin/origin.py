@@ -52,14 +52,27 @@ def origin_of(
         return assess([], [Unchecked("content", "too large")])
     gathering = _Gathering(view, limits, trust, received, pdq, thumbnails)
     gathering.gather()
-    if forensics or detectors:
-        said_of_pixels, missed = pixels.of_pixels(view, limits, forensics=forensics, detectors=detectors)
-        gathering.statements += said_of_pixels
-        gathering.unchecked += missed
     said = sorted(dict.fromkeys(gathering.statements), key=lambda s: -s.strength)
     if len(said) > _STATEMENTS:
         gathering.unchecked.append(Unchecked("statements", "too many"))
-    return assess(said[:_STATEMENTS], dict.fromkeys(gathering.unchecked))
+    found = assess(said[:_STATEMENTS], dict.fromkeys(gathering.unchecked))
+    return look_closer(found, view, limits, forensics=forensics, detectors=detectors)
+
+
+def look_closer(
+    found: Assessment,
+    data: bytes | memoryview,
+    limits: Limits,
+    *,
+    forensics: bool,
+    detectors: tuple[Path, ...],
+) -> Assessment:
+    """The assessment with what the pixels say besides, if that is asked for: it takes longer, and may fail by
+    itself."""
+    if not (forensics or detectors):
+        return found
+    said, missed = pixels.of_pixels(memoryview(data), limits, forensics=forensics, detectors=detectors)
+    return assess((*found.statements, *said), (*found.unchecked, *missed))
 
 
 def prepare(trust: TrustList = NOBODY, detectors: tuple[Path, ...] = ()) -> None:
