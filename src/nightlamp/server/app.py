@@ -13,6 +13,7 @@ from nightlamp import __version__
 from nightlamp.server import (
     auditing,
     banks,
+    cases,
     health,
     items,
     keys,
@@ -30,7 +31,7 @@ from nightlamp.server.shortcut import Shortcut
 from nightlamp.server.tracing import Traced
 from nightlamp.settings import Settings
 
-_ROUTERS = (submitting, items, banks, sharing, policies, keys, webhooks, auditing, health)
+_ROUTERS = (submitting, items, cases, banks, sharing, policies, keys, webhooks, auditing, health)
 _OPEN = ("/v1/health/live", "/v1/health/ready", "/metrics")
 # Bodies that endpoints read themselves.
 _MODELS = (shapes.UrlItem, shapes.Batch, shapes.FingerprintItem, shapes.FingerprintBatch)

@@ -41,6 +41,7 @@ from nightlamp.intake.examiner import Pool
 from nightlamp.lookback import LookBack
 from nightlamp.media import Limits
 from nightlamp.outbound import Fetcher, Rules
+from nightlamp.server import reviewing
 from nightlamp.server.metrics import Metrics, together
 from nightlamp.server.siblings import Siblings
 from nightlamp.server.supervisor import Loop, Supervisor
@@ -323,6 +324,7 @@ class Node:
             Loop("vault", _PLACE_CHECK, self._tend_vault),
             Loop("destruction", 3600.0, self._destroy, longest=300.0),
             Loop("checkpoints", 60.0, self._checkpoint),
+            *reviewing.loops(self.engine, self.writer, s.console),
         ]
         self.supervisor = Supervisor(
             loops,

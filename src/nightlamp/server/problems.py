@@ -22,6 +22,8 @@ from nightlamp.errors import (
     AccessError,
     AuditError,
     BankError,
+    CaseCode,
+    CaseError,
     IntakeCode,
     IntakeError,
     ListError,
@@ -64,6 +66,17 @@ _OF_INTAKE: Mapping[IntakeCode, str] = {
     "too large": "too-large",
     "conflict": "conflict",
     "unavailable": "unavailable",
+}
+
+_OF_CASE: Mapping[CaseCode, str] = {
+    "invalid": "invalid",
+    "not found": "not-found",
+    "other person": "forbidden",
+    "limit": "forbidden",
+    "stale": "conflict",
+    "not yours": "conflict",
+    "decided": "conflict",
+    "resting": "conflict",
 }
 
 
@@ -124,6 +137,9 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, IntakeError):
         kind = _OF_INTAKE[error.code]
         return Problem(kind, error.what, where=error.where, hint=error.hint, headers=_later(kind))
+    if isinstance(error, CaseError):
+        kind, code, changed = _OF_CASE[error.code], error.code, error.changed
+        return Problem(kind, error.what, where=error.where, hint=error.hint, code=code, changed=changed)
     if isinstance(error, AccessError):
         kind = "not-found" if error.where == "key" else "invalid"
         return Problem(kind, error.what, where=error.where, hint=error.hint)
