@@ -153,7 +153,8 @@ class Recorder:
             if self._open is group:
                 self._open = None
 
-    def _settle(self, entries: Sequence[Entry], done: Future[list[Outcome | IntakeError]]) -> None:
+    def _settle(self, entries: list[Entry], done: Future[list[Outcome | IntakeError]]) -> None:
+        self._shut(entries)  # the database may have been away before the work was ever begun
         error = done.exception()
         if error is None:
             for entry, answer in zip(entries, done.result(), strict=True):
