@@ -90,6 +90,7 @@ class Verdict:
         late: an entry that came after the item matches it.
         hold: how long the content is kept, e.g. ``"P1Y"``; None: it is not.
         match_count: of all matches; ``matches`` may hold the closest alone.
+        scores: what look-up services said, by name.
     """
 
     id: str
@@ -109,6 +110,7 @@ class Verdict:
     decided_at: datetime
     match_count: int
     matches: tuple[Match, ...]
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

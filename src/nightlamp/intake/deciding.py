@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -51,12 +51,14 @@ class Subject:
         submission: where it comes from.
         examination: of its content, or of the fingerprints that were given.
         late: its fingerprints are old, and entries are new.
+        scores: what look-up services said of it; what they could not tell is in the examination.
     """
 
     item: str
     submission: Submission
     examination: Examination
     late: bool = False
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 class Decider:
@@ -143,6 +145,7 @@ class Decider:
             unchecked=(*facts.unchecked, *force.unchecked, *unchecked),
             context=Context(where.service, where.room, where.submitted_at, subject.late),
             jurisdiction=where.jurisdiction,
+            scores=subject.scores,
         )
         try:
             given = decide(facts, force.rules)
@@ -159,6 +162,7 @@ class Decider:
             len(given.matches),
             now,
             facts.actor,
+            subject.scores,
         )
 
 

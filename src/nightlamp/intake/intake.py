@@ -1,4 +1,4 @@
-"""The way of an item, the same for every door: examine, look up, decide, seal, commit, then answer.
+"""The way of an item, the same for every door: examine, ask, look up, decide, seal, commit, then answer.
 
 Each stage has its own threads and hands on to the next, so no thread waits for another item's work. Whatever
 fails before the commit, nothing of the item stays; the caller gets the error and tries again.
@@ -17,11 +17,13 @@ from typing import Self
 from sqlalchemy import Engine, select, tuple_
 
 from nightlamp.errors import IntakeError, NightlampError, StoreError
+from nightlamp.intake.asking import query_of
 from nightlamp.intake.deciding import Decider, Subject, examined
 from nightlamp.intake.examiner import Examiner
 from nightlamp.intake.recording import Entry, Recorder, stored_outcome
 from nightlamp.intake.submission import Outcome, Submission
 from nightlamp.intake.tables import idempotency
+from nightlamp.lookups import Lookups, Said
 from nightlamp.signals import Signal, installed
 from nightlamp.store import Clock, Writer, new_id, reading, utc_now
 from nightlamp.urls import TRACKING, canonical
@@ -52,10 +54,11 @@ class Intake:
         most: items on their way at once; more are refused.
         signals: the installed ones by default.
         clock: for the times in the records.
-        watch: told the seconds that an item spent in each stage: examine, decide, seal, commit.
+        watch: told the seconds that an item spent in each stage: examine, ask, decide, seal, commit.
         follow: called where an item is submitted; what it gives, if anything, is told that item's stages.
         seen: told each outcome, with the kind of its submission.
         tracking: URLs are also looked up without these query parameters.
+        lookups: services that are asked about each item before it is decided; the caller closes them.
     """
 
     def __init__(
@@ -74,11 +77,13 @@ class Intake:
         follow: Callable[[], Callable[[str, float], None] | None] | None = None,
         seen: Callable[[str, Outcome], None] | None = None,
         tracking: frozenset[str] = TRACKING,
+        lookups: Lookups | None = None,
     ) -> None:
         self.tracking = tracking
         self._watch = watch
         self._follow = follow
         self._seen = seen
+        self._lookups = lookups
         self.decider = decider
         self.recorder = Recorder(writer, vault, keep)
         self._engine = engine
@@ -196,6 +201,20 @@ class Intake:
         entry.subject = replace(entry.subject, examination=whole)
         if entry.subject.submission.idempotency and not entry.lease:
             entry.request = entry.subject.submission.request(whole)
+        asked = self._lookups.ask(query_of(entry.subject)) if self._lookups is not None else None
+        if asked is None:
+            self._examined.put(entry)
+        else:
+            asked.add_done_callback(lambda done: self._answered(entry, done.result()))
+
+    def _answered(self, entry: Entry, said: Said) -> None:
+        """The services have answered, or had time to."""
+        self._lap(entry, "ask")
+        examination = entry.subject.examination
+        whole = replace(
+            examination, unchecked=tuple(dict.fromkeys((*examination.unchecked, *said.unchecked)))
+        )
+        entry.subject = replace(entry.subject, examination=whole, scores=said.scores)
         self._examined.put(entry)
 
     def _decide(self) -> None:

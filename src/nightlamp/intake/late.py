@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from nightlamp.errors import IntakeError
 from nightlamp.intake.deciding import Decider, Subject
 from nightlamp.intake.recording import Entry, Recorder
-from nightlamp.intake.records import StoredItem, get_item
+from nightlamp.intake.records import StoredItem, get_item, scores_of
 from nightlamp.intake.submission import Submission
 from nightlamp.lookback import Late, recall, take
 from nightlamp.store import Clock, Writer, utc_now
@@ -91,4 +91,6 @@ def _subject(connection: Connection, hit: Late) -> tuple[StoredItem, Subject] | 
         where=stored.where,
         wait=stored.wait,
     )
-    return stored, Subject(stored.id, submission, examination, late=True)
+    # Nobody is asked again: the content is gone, and the answer would be of another day.
+    scores = scores_of(connection, stored.verdict)
+    return stored, Subject(stored.id, submission, examination, late=True, scores=scores)

@@ -167,7 +167,7 @@ def stored_facts(connection: Connection, limit: int) -> Iterator[tuple[str, Fact
     """
     newest = select(verdict, item).join(item, item.c.verdict == verdict.c.id)
     newest = newest.with_only_columns(
-        verdict.c.id, verdict.c.unchecked, verdict.c.history, verdict.c.late, *_OF_ITEM
+        verdict.c.id, verdict.c.unchecked, verdict.c.history, verdict.c.scores, verdict.c.late, *_OF_ITEM
     )
     before: str | None = None
     while limit > 0:
@@ -183,6 +183,7 @@ def stored_facts(connection: Connection, limit: int) -> Iterator[tuple[str, Fact
                     tuple(Unchecked(*each) for each in row.unchecked),
                     Item(row.media_type, row.size, row.width, row.height, row.frames),
                     Origin.of(from_json(row.origin) if row.origin is not None else None),
+                    scores=row.scores or {},
                     actor=Actor(*row.history),
                     context=Context(where.service, where.room, where.submitted_at, row.late),
                     jurisdiction=where.jurisdiction,
@@ -226,6 +227,7 @@ def pack_ruling(ruling: Ruling) -> dict[str, Any]:
             ruling.history.reviews,
             ruling.history.blocks,
         ],
+        "scores": dict(ruling.scores) or None,
         "matches": ruling.matches,
         "decided_at": ruling.decided_at,
     }
@@ -292,4 +294,11 @@ def _ruling(row: Row[Any], matches: Sequence[Match]) -> Ruling:
         row.matches,
         row.decided_at,
         Actor(*row.history),
+        row.scores or {},
     )
+
+
+def scores_of(connection: Connection, verdict_id: str | None) -> dict[str, float]:
+    """What look-up services said of an item, as its verdict has it."""
+    found = connection.scalar(select(verdict.c.scores).where(verdict.c.id == verdict_id))
+    return dict(found or {})

@@ -126,6 +126,7 @@ class Ruling:
         late: the item passed before, and an entry that is new since matches it.
         matches: how many there were; ``verdict.matches`` may hold the closest alone.
         history: the actor's, as the policy saw it.
+        scores: of look-up services, as the policy saw them.
     """
 
     id: str
@@ -137,6 +138,7 @@ class Ruling:
     matches: int
     decided_at: datetime
     history: Actor = NO_HISTORY
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Metrics:
         )
         self.stages = Histogram(
             "nightlamp_stage_seconds",
-            "Time of an item in each stage: examine, decide, seal, commit.",
+            "Time of an item in each stage: examine, ask, decide, seal, commit.",
             ("stage",),
             registry=self.inside,
             buckets=_SECONDS,
@@ -54,7 +54,8 @@ class Metrics:
         )
 
         self._of_outcome: dict[tuple[str, str, str | None], tuple[Counter, ...]] = {}
-        self._of_stage = {name: self.stages.labels(name) for name in ("examine", "decide", "seal", "commit")}
+        stages = ("examine", "ask", "decide", "seal", "commit")
+        self._of_stage = {name: self.stages.labels(name) for name in stages}
 
     def stage(self, name: str, seconds: float) -> None:
         """Note the time that an item spent in a stage."""

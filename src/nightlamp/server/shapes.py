@@ -154,6 +154,7 @@ class VerdictOut(BaseModel):
     decided_at: datetime
     match_count: int
     matches: list[MatchOut]
+    scores: dict[str, float] = Field(description="what look-up services said, by name")
 
 
 class Full(Short):

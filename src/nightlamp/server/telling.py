@@ -55,6 +55,7 @@ def verdict(ruling: Ruling, review: bool) -> dict[str, Any]:
         "decided_at": ruling.decided_at.isoformat(),
         "match_count": ruling.matches,
         "matches": [match(each, review) for each in given.matches[:200]],
+        "scores": dict(ruling.scores),
     }
 
 

@@ -162,6 +162,7 @@ def upgrade() -> None:
         sa.Column("unchecked", sa.JSON(), nullable=False),
         sa.Column("handling", sa.JSON(), nullable=False),
         sa.Column("history", sa.JSON(), nullable=False),
+        sa.Column("scores", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("matches", sa.Integer(), nullable=False),
         sa.Column("decided_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["item"], ["item.id"], name=op.f("fk_verdict_item_item")),
