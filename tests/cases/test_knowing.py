@@ -1,0 +1,225 @@
+"""What is shown, counted and known: reveals, dossiers, figures, the operator's own banks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from nightlamp.banks.live import all_banks, find_entries, get_entries
+from nightlamp.cases import (
+    FULL,
+    Answer,
+    Limits,
+    OwnBanks,
+    agreement,
+    backlog,
+    claim,
+    dossier,
+    end_reveal,
+    exposure,
+    exposures,
+    may_reveal,
+    page_case_items,
+    precision_by_list,
+    precision_by_rule,
+    record_reveal,
+    times,
+    viewed,
+)
+from nightlamp.errors import CaseError
+from nightlamp.intake.submission import Where
+from nightlamp.store import reading
+from nightlamp.values import Bank
+
+from .conftest import CLEAR, CSAM, NOW, TRUSTED, matching, pdq, sha256
+
+ANN, BEN, CAT = "person:ann", "person:ben", "person:cat"
+
+
+def shown(desk, item: str, *, by: str = ANN, seconds: float = 2.0, **rest):
+    """A reveal that was ended."""
+    case = desk.case_of(item)
+    made = {"level": FULL, "frame": None, **rest}
+    reveal = desk.writer.write(lambda c: record_reveal(c, case, item, by=by, started_at=desk.now, **made))
+    desk.pass_time(seconds=5)
+    if seconds:
+        desk.do(end_reveal, reveal, by=by, seconds=seconds)
+    return reveal
+
+
+@pytest.fixture
+def item(desk) -> str:
+    item = desk.submit(sha256("a"), frames=3, matches=[matching(Bank("list", "us", "A1", "low"))])
+    desk.open()
+    desk.do(claim, desk.case_of(item), by=ANN)
+    return item
+
+
+@pytest.mark.parametrize(
+    ("reveals", "whole"),
+    [
+        ([], False),
+        ([{"frame": 0}, {"frame": 1}, {"frame": 2}], True),
+        ([{"frame": 0}, {"frame": 2}], False),
+        ([{"frame": 0}, {"frame": 1}, {"frame": 2, "level": FULL - 1}], False),
+        ([{"frame": 0}, {"frame": 1}, {"frame": 2, "seconds": 0}], False),
+        ([{}], True),
+        ([{"level": FULL - 1}], False),
+    ],
+    ids=[
+        "nothing",
+        "every frame",
+        "one is missing",
+        "one is blurred",
+        "one was cut off",
+        "all at once",
+        "blurred",
+    ],
+)
+def test_viewed_means_every_frame_as_it_is(desk, item, reveals, whole):
+    for each in reveals:
+        shown(desk, item, **each)
+    with reading(desk.engine) as connection:
+        assert viewed(connection, item).whole is whole
+
+
+def test_what_two_people_saw_together_nobody_has_viewed(desk, item):
+    shown(desk, item, frame=0)
+    shown(desk, item, frame=1, exif=True)
+    desk.answer(desk.case_of(item), ANN)
+    shown(desk, item, frame=2, by=BEN)  # for a report, once it is decided
+    with reading(desk.engine) as connection:
+        found = viewed(connection, item)
+    assert (found.whole, found.exif) == (False, True)
+
+
+def test_only_who_has_the_case_may_look(desk, item):
+    with pytest.raises(CaseError) as caught:
+        shown(desk, item, by=BEN)
+    assert caught.value.code == "not yours"
+
+
+def test_exposure_is_counted_and_limited(desk, item):
+    limits = Limits(soft_reveals=2, hard_reveals=3, shift=timedelta(hours=1))
+    shown(desk, item, level=0)
+    shown(desk, item, level=1, seconds=1)
+    shown(desk, item, level=2, seconds=99)  # it cannot have been so long
+    with reading(desk.engine) as connection:
+        seen = exposure(connection, ANN, NOW)
+        assert (seen.reveals, seen.seconds, seen.severe, seen.severity) == (2, 6.0, 1, 9)
+        allowed = may_reveal(connection, ANN, now=desk.now, limits=limits)
+        assert (allowed.soft, allowed.hard) == (True, False)
+        assert list(exposures(connection, since=NOW)) == [ANN]
+    shown(desk, item, level=1, limits=limits)
+    with pytest.raises(CaseError) as caught:
+        shown(desk, item, level=1, limits=limits)
+    assert caught.value.code == "limit"
+    shown(desk, item, level=0, limits=limits)  # what shows nothing is free
+    desk.pass_time(hours=1)
+    with reading(desk.engine) as connection:
+        assert not may_reveal(connection, ANN, now=desk.now, limits=limits).soft
+    assert desk.audited().count("cases.revealed") == 5
+
+
+def test_a_dossier_says_what_is_known_without_a_look(desk):
+    first = desk.submit(sha256("a"), pdq("a"), actor="ann")
+    desk.open()
+    desk.answer(desk.case_of(first), ANN, CSAM)
+    desk.pass_time(hours=1)
+    weak = matching(Bank("weak", "them", "csam", "low"), distance=20, signal="pdq")
+    close = matching(TRUSTED, "entry 9", 3, "pdq")
+    for at in range(3):
+        desk.submit(
+            sha256("a" if at == 0 else "b"),
+            pdq("a", 2 * at),
+            actor="ann",
+            matches=[close, weak],
+            where=Where("chat", f"room {at}", jurisdiction="uk"),
+        )
+    desk.open()
+    (case,) = desk.cases()
+    with reading(desk.engine) as connection:
+        found = dossier(connection, case.id, now=desk.now)
+        page = page_case_items(connection, case.id, after=found.items[0].id)
+    assert [(hit.match.bank.name, hit.match.distance, hit.items) for hit in found.hits] == [
+        ("hotline", 3, 3),
+        ("weak", 20, 3),
+    ]
+    assert found.contents == 2
+    assert [each.place for each in found.items] == ["chat/room 0", "chat/room 1", "chat/room 2"]
+    assert page == list(found.items[1:])
+    (actor,) = found.actors
+    assert (actor.here, actor.history.items, actor.decided) == (3, 4, {"csam": 1})
+    (neighbour,) = found.neighbours
+    assert (neighbour.how, neighbour.final.finding, neighbour.final.by) == ("exact", "csam", (ANN,))
+    assert found.reasons == ("because",)
+    assert "entry 9" not in repr(found)
+
+
+def entries(desk, name: str):
+    with reading(desk.engine) as connection:
+        number = next((b.id for b in all_banks(connection) if b.bank.name == name), None)
+        if number is None:
+            return {}
+        prints = [(f.signal, f.value) for f in (sha256("a"), pdq("a"), sha256("v"), pdq("v 1"), pdq("v 2"))]
+        found = get_entries(connection, find_entries(connection, number, values=prints)).values()
+        return {(each.signal, each.category, each.disputed) for each in found}
+
+
+def test_decisions_come_to_the_own_banks(desk):
+    desk.consumers.append(OwnBanks("own", "cleared"))
+
+    def decided(*prints, answer, **rest):
+        item = desk.submit(*prints, **rest)
+        desk.open()
+        desk.answer(desk.case_of(item), ANN, answer)
+        desk.pass_time(minutes=2)
+        assert desk.apply() == 1
+
+    decided(sha256("a"), pdq("a"), answer=CSAM)
+    assert entries(desk, "own") == {("sha256", "A1", False), ("pdq", "A1", False)}
+    decided(sha256("v"), pdq("v 1"), pdq("v 2", frame=1), frames=2, answer=Answer("csam"))
+    assert entries(desk, "own") == {("sha256", "A1", False), ("pdq", "A1", False), ("sha256", "csam", False)}
+    decided(sha256("a"), pdq("a"), answer=CLEAR)
+    assert ("sha256", "A1", True) in entries(desk, "own")
+    assert entries(desk, "cleared") == {("sha256", "", False)}
+    decided(sha256("a"), pdq("a"), answer=CSAM)
+    assert ("sha256", "A1", False) in entries(desk, "own")
+    assert entries(desk, "cleared") == set()
+    assert desk.audited().count("cases.applied") == 4
+
+
+def test_a_lead_sees_how_it_goes(desk):
+    good, bad = Bank("good"), Bank("bad")
+    for at, (bank, first, second) in enumerate(
+        [(good, CSAM, CSAM), (good, CSAM, Answer("csam", "B2")), (bad, CLEAR, CLEAR), (bad, CSAM, CLEAR)]
+    ):
+        item = desk.submit(
+            sha256(f"{at}"), two_person=True, rule=bank.name, matches=[matching(bank, f"{at}")]
+        )
+        desk.open()
+        case = desk.case_of(item)
+        desk.do(claim, case, by=ANN)
+        desk.pass_time(seconds=10)
+        desk.answer(case, ANN, first)
+        if not desk.answer(case, BEN, second).final:
+            desk.answer(case, CAT, second, lead=True)
+    desk.submit(sha256("waits"), priority="urgent", queue="now")
+    desk.open()
+    desk.pass_time(hours=2)
+    with reading(desk.engine) as connection:
+        agreed = agreement(connection, since=NOW)
+        assert (agreed.pairs, agreed.same, agreed.same_finding, agreed.led) == (4, 2, 3, 2)
+        lists = {each.name: each.share for each in precision_by_list(connection, since=NOW)}
+        assert lists == {"good": 1.0, "bad": 0.0}
+        assert precision_by_rule(connection, since=NOW) == precision_by_list(connection, since=NOW)
+        taken = times(connection, since=NOW)
+        assert (taken.to_decision, taken.to_answer, taken.decided) == (10.0, 10.0, 4)
+        (waiting,) = backlog(connection, now=desk.now)
+    assert (waiting.queue, waiting.priority, waiting.cases, waiting.ages) == (
+        "now",
+        "urgent",
+        1,
+        (0, 1, 0, 0, 0, 0),
+    )
