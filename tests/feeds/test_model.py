@@ -19,7 +19,7 @@ from sqlalchemy import Engine, event, text
 
 from nightlamp.banks import Entry
 from nightlamp.banks.live import add_entries, find_bank
-from nightlamp.feeds import sync
+from nightlamp.feeds import resume_feed, sync
 from nightlamp.feeds.sync import LEASE
 from nightlamp.store import connect
 
@@ -38,6 +38,9 @@ TABLES = (
     "bank_change",
     "audit_record",
 )
+PRINTS = st.lists(st.tuples(st.sampled_from(["md5", "pdq"]), st.integers(0, 2)), max_size=3, unique=True)
+STATES = st.none() | st.tuples(PRINTS, st.sampled_from(["", "A1"]), st.booleans())
+New = tuple[list[tuple[str, int]], str, bool]
 State = frozenset[tuple[str, bytes, str, bool]]
 
 
@@ -90,7 +93,10 @@ class Machine(RuleBasedStateMachine):
             source = self.world.add(name, kind, max_loss=loss)
             source.page, source.versioned = page, versioned
             self.sources[name] = source
-            self.seen[name] = {key: {frozenset()} for key in "abcdé"}
+            for key in "abcd":
+                source.put(key, [("pdq", 0), ("md5", key)])
+            self.world.node.sync(name)
+            self.seen[name] = {key: {self.now(name, key)} for key in "abcdé"}
         with self.engine.begin() as connection:
             bank = find_bank(connection, "list").id
             mine = [Entry("pdq", value_of("pdq", seed), "a") for seed in range(3)]
@@ -107,28 +113,27 @@ class Machine(RuleBasedStateMachine):
     def now(self, name: str, key: str) -> State:
         return frozenset(row[1:] for row in expected(self.sources[name]) if row[0] == key)
 
-    @rule(
-        name=NAMES,
-        key=KEYS,
-        prints=st.lists(
-            st.tuples(st.sampled_from(["md5", "pdq"]), st.integers(0, 2)), max_size=3, unique=True
-        ),
-        category=st.sampled_from(["", "A1"]),
-        disputed=st.booleans(),
-    )
-    def put(self, name: str, key: str, prints: list[tuple[str, int]], category: str, disputed: bool) -> None:
-        self.sources[name].put(key, prints, category, disputed)
-        self.note(name)
+    @rule(name=NAMES, changes=st.lists(st.tuples(KEYS, STATES), min_size=1, max_size=5))
+    def change(self, name: str, changes: list[tuple[str, New | None]]) -> None:
+        """Some entries get a new state, or are withdrawn."""
+        self.alter(name, changes)
 
-    @rule(name=NAMES, key=KEYS)
-    def delete(self, name: str, key: str) -> None:
-        self.sources[name].delete(key)
-        self.note(name)
-
-    @rule(name=NAMES, hidden=st.booleans())
-    def forget(self, name: str, hidden: bool) -> None:
+    @rule(name=NAMES, key=KEYS, hidden=st.booleans(), changes=st.lists(st.tuples(KEYS, STATES), max_size=2))
+    def delete_and_forget(
+        self, name: str, key: str, hidden: bool, changes: list[tuple[str, New | None]]
+    ) -> None:
+        """A withdrawal that no checkpoint will ever tell of."""
+        self.alter(name, [(key, None), *changes])
         self.sources[name].forget()
         self.sources[name].hidden = hidden
+
+    def alter(self, name: str, changes: list[tuple[str, New | None]]) -> None:
+        for key, new in changes:
+            if new is None:
+                self.sources[name].delete(key)
+            else:
+                self.sources[name].put(key, *new)
+            self.note(name)
 
     @rule(name=NAMES)
     def refuse_cursors(self, name: str) -> None:
@@ -141,57 +146,58 @@ class Machine(RuleBasedStateMachine):
             return
         try:
             with crashing(self.engine, after):
-                ran = self.world.node.sync(name)
+                self.sync(name)
         except Crash:
             self.world.clock.move(seconds=LEASE.total_seconds() + 1)
             self.world.node = self.world.new_node()
-        else:
-            self.ended(name, ran.ended)
 
-    @rule(name=NAMES)
-    def fail(self, name: str) -> None:
+    @rule(name=NAMES, after=st.integers(1, 60), again=st.integers(1, 60))
+    def crash_twice(self, name: str, after: int, again: int) -> None:
+        self.crash(name, after)
+        self.crash(name, again)
+
+    @rule(name=NAMES, hours=st.integers(1, 48))
+    def fail(self, name: str, hours: int) -> None:
+        """The exchange is away, and time goes by."""
         source = self.sources[name]
         source.fault = fault("network")
         self.world.node.run_once()
         source.fault = None
-
-    @rule(hours=st.integers(1, 48))
-    def wait(self, hours: int) -> None:
         self.world.clock.move(hours=hours)
 
     @rule(name=NAMES, accept=st.booleans())
     def run(self, name: str, accept: bool) -> None:
         if self.world.feed(name).paused:
             self.resume(name, accept)
-        self.ended(name, self.world.node.sync(name).ended)
+        self.sync(name)
 
     @rule(name=NAMES)
     def settle(self, name: str) -> None:
         """Run to the end, whatever a person must say for it."""
-        for _ in range(3):
+        for _ in range(4):
             if self.world.feed(name).paused:
                 self.resume(name, True)
-            if self.ended(name, self.world.node.sync(name).ended):
+            if self.sync(name):
                 return
         raise AssertionError("it does not come to an end")
 
     def resume(self, name: str, accept: bool) -> None:
-        from nightlamp.feeds import resume_feed
-
         with self.engine.begin() as connection:
             resume_feed(connection, name, actor="test", accept_loss=accept, now=self.world.clock())
 
-    def ended(self, name: str, how: str) -> bool:
-        if how == "held":
+    def sync(self, name: str) -> bool:
+        """Run; whether the feed is in step with its source as it is now."""
+        anew = not self.world.feed(name).run_mode
+        ran = self.world.node.sync(name)
+        if ran.ended == "held":
             assert name == "two"
             return False
-        assert how == "done"
-        assert self.world.rows(name) == expected(self.sources[name])
-        stored = self.world.feed(name)
-        assert (stored.records, stored.prints) == (
-            len(self.sources[name].alive()),
-            len(expected(self.sources[name])),
-        )
+        assert ran.ended == "done"
+        if not anew:  # it ended with what its source was when the run began
+            return False
+        stored, source = self.world.feed(name), self.sources[name]
+        assert self.world.rows(name) == expected(source)
+        assert (stored.records, stored.prints) == (len(source.alive()), len(expected(source)))
         self.seen[name] = {key: {self.now(name, key)} for key in self.seen[name]}
         return True
 
