@@ -171,6 +171,8 @@ class Node:
         if self._siblings is not None:
             self._siblings.close()
         self.intake.close()
+        if self.lookups is not None:
+            self.lookups.close()
         self.supervisor.stop(self.settings.server.stop_seconds)
         self.deliverer.close()
         self.urls.close()
@@ -252,6 +254,8 @@ class Node:
                 strange,
             ),
         ]
+        for lane in self.lookups.lanes if self.lookups is not None else ():
+            found.append(Check(lane.service.name, not lane.fault, lane.fault))
         found += [
             Check(f"loop {loop.name}", not loop.why, loop.why)
             for loop in self.supervisor.loops
@@ -294,6 +298,7 @@ class Node:
         s = self.settings
         keep = timedelta(days=s.intake.keep_days)
         self.decider = Decider(self.engine, self.banks, self.policies)
+        self.lookups = s.lookups.opened()
         self.intake = Intake(
             self.engine,
             self.examiner,
@@ -306,6 +311,7 @@ class Node:
             follow=self.tracing.follow if self.tracing is not None else None,
             seen=self._seen,
             tracking=s.tracking,
+            lookups=self.lookups,
         )
         self.deliverer = Deliverer(self.writer, self._poster)
         self.urls = UrlFetcher(self.intake, self.writer, self._fetcher)
@@ -324,7 +330,7 @@ class Node:
             Loop("vault", _PLACE_CHECK, self._tend_vault),
             Loop("destruction", 3600.0, self._destroy, longest=300.0),
             Loop("checkpoints", 60.0, self._checkpoint),
-            *reviewing.loops(self.engine, self.writer, s.console),
+            *reviewing.loops(self.engine, self.writer, s),
         ]
         self.supervisor = Supervisor(
             loops,
