@@ -150,6 +150,13 @@ def test_every_size_is_measured_or_left_alone(height: int, width: int, kind: int
     assert not any(u.why == "reader failed" for u in found.unchecked)
 
 
+def test_what_is_small_is_not_judged() -> None:
+    found = origin_of(jpeg(picture=textured(128)), forensics=True)
+
+    assert "measured: nothing, it is too small" in said(found)
+    assert not any(s.strength == Strength.WEAK for s in found.statements)
+
+
 def test_what_cannot_be_decoded_is_not_checked() -> None:
     found = origin_of(jpeg(picture=colourful())[:300], forensics=True)
 

@@ -77,7 +77,7 @@ def of_frame(frame: Frame, data: memoryview) -> list[Statement]:
     tables = quantisation(data)
     found = scores(frame, tables)
     fields: dict[str, Value | None] = {name: round(value, 4) for name, value in found.items()}
-    told = ", ".join(f"{name} {value:.3g}" for name, value in found.items())
+    told = ", ".join(f"{name} {value:.3g}" for name, value in found.items()) or "nothing, it is too small"
     said = [state("forensics", "measured", f"measured: {told}", Strength.CONTEXT, fields)]
     if tables:
         quality = standard_quality(tables)
