@@ -10,6 +10,7 @@ from nightlamp.banks.live import all_banks, find_entries, get_entries
 from nightlamp.cases import (
     FULL,
     Answer,
+    Feedback,
     Limits,
     OwnBanks,
     agreement,
@@ -188,6 +189,31 @@ def test_decisions_come_to_the_own_banks(desk):
     assert ("sha256", "A1", False) in entries(desk, "own")
     assert entries(desk, "cleared") == set()
     assert desk.audited().count("cases.applied") == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (CSAM, {("list", "same", "affirmative", "A1"), ("list", "close", "affirmative", "A1")}),
+        (CLEAR, {("list", "same", "negative", "adult")}),
+    ],
+)
+def test_feedback_is_given_on_what_matched_closely(desk, answer, expected):
+    bank, told = Bank("list"), []
+    desk.consumers.append(Feedback(lambda _, *opinion: told.append(opinion)))
+    matches = [
+        matching(bank, "same"),
+        matching(bank, "close", 6, "pdq"),
+        matching(bank, "far", 20, "pdq"),
+        matching(Bank("known files", benign=True), "benign"),
+    ]
+    for _ in range(2):
+        desk.submit(sha256("a"), matches=matches)
+    desk.open()
+    decision = desk.answer(desk.cases()[0].id, ANN, answer).given.id
+    desk.pass_time(minutes=2)
+    assert desk.apply() == 1
+    assert sorted(told) == sorted((*each, decision) for each in expected)
 
 
 def test_a_lead_sees_how_it_goes(desk):

@@ -31,6 +31,7 @@ from nightlamp.cases.decision import (
 )
 from nightlamp.cases.dossier import CaseItem, Dossier, Hit, Neighbour, Person, dossier, page_case_items
 from nightlamp.cases.effects import Consumer, Effects
+from nightlamp.cases.feedback import Feedback
 from nightlamp.cases.figures import (
     AGES,
     Agreement,
@@ -78,6 +79,7 @@ __all__ = [
     "Dossier",
     "Effects",
     "Exposure",
+    "Feedback",
     "FinalDecision",
     "Finding",
     "Given",

@@ -109,7 +109,7 @@ class Dossier:
         case: itself.
         hits: which lists, whose, how close; those of the most trusted first, then the closest.
         origin: (item, assessment) of the first 20, where it was asked how they were made.
-        scores: of classifiers: (item, name, score).
+        scores: of services that were asked: (item, name, score).
         reasons: of the verdicts, without repetition.
         actors: the busiest first, at most 20.
         neighbours: earlier decisions on what looks like it, the very same first; without their items.
@@ -140,14 +140,15 @@ def dossier(connection: Connection, case_id: str, *, now: datetime) -> Dossier:
     rows = _item_rows(connection, case_id, None, MOST_ITEMS)
     verdicts = {row.case_verdict: row.id for row in rows}
     v = verdict.c
-    ruled = connection.execute(select(v.reasons, v.unchecked).where(v.id.in_(verdicts))).all()
+    columns = select(v.item, v.reasons, v.unchecked, v.scores)
+    ruled = connection.execute(columns.where(v.id.in_(verdicts)).order_by(v.id)).all()
     missing = [each for row in (*rows, *ruled) for each in row.unchecked]
     different = select(func.count()).where(case_item.c.case == case_id, case_item.c.how != "exact")
     return Dossier(
         of,
         _hits(connection, verdicts),
         _origins(connection, [row.id for row in rows[:_MOST_ORIGINS]]),
-        (),
+        tuple((row.item, name, score) for row in ruled for name, score in (row.scores or {}).items()),
         _once(reason for row in ruled for reason in row.reasons),
         _actors(connection, case_id, now),
         _neighbours(connection, of),

@@ -160,6 +160,14 @@ class HitOut(BaseModel):
     items: int
 
 
+class ScoreOut(BaseModel):
+    """What a service that was asked said of an item."""
+
+    item: str
+    name: str
+    score: float
+
+
 class ActorOut(BaseModel):
     """An actor: items in this case, of the last 30 days, and in decided cases by finding."""
 
@@ -193,6 +201,7 @@ class DossierOut(BaseModel):
     case: CaseOut
     hits: list[HitOut]
     origin: list[dict[str, Any]]
+    scores: list[ScoreOut]
     reasons: list[str]
     actors: list[ActorOut]
     neighbours: list[NeighbourOut]
@@ -224,6 +233,7 @@ def dossier_out(found: Dossier) -> DossierOut:
         case=case_out(found.case),
         hits=[_hit(hit) for hit in found.hits],
         origin=[{"item": item, "assessment": to_json(each)} for item, each in found.origin],
+        scores=[ScoreOut(item=i, name=n, score=s) for i, n, s in found.scores],
         reasons=list(found.reasons),
         actors=[_actor(person) for person in found.actors],
         neighbours=[_neighbour(each) for each in found.neighbours],

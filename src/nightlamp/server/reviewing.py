@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from sqlalchemy import Engine
 
 from nightlamp.cases import Consumer, Effects, Opener, OwnBanks, Terms
+from nightlamp.reports.wiring import consumer_of
 from nightlamp.server.supervisor import Loop
-from nightlamp.settings.console import ConsoleSettings
+from nightlamp.settings import Settings
 from nightlamp.store import Writer
 
 
-def loops(engine: Engine, writer: Writer, settings: ConsoleSettings) -> Iterator[Loop]:
+def loops(engine: Engine, writer: Writer, settings: Settings) -> Iterator[Loop]:
     """For the supervisor."""
-    terms = Terms.of(settings)
-    yield Loop("cases", 1.0, Opener(engine, writer, terms).run_once)
-    yield Loop("decisions", 1.0, Effects(engine, writer, consumers(terms)).run_once)
+    yield Loop("cases", 1.0, Opener(engine, writer, Terms.of(settings.console)).run_once)
+    yield Loop("decisions", 1.0, Effects(engine, writer, consumers(settings)).run_once)
 
 
-def consumers(terms: Terms) -> list[Consumer]:
+def consumers(settings: Settings) -> list[Consumer]:
     """What acts on final decisions, each in the same transaction."""
-    return [OwnBanks(terms.own_bank, terms.cleared_bank)]
+    terms = Terms.of(settings.console)
+    return [OwnBanks(terms.own_bank, terms.cleared_bank), consumer_of(settings)]
