@@ -10,7 +10,7 @@ The way of a report: ``drafts`` → ``lifecycle`` (people) → ``sending`` (the 
 ``docs/reporting.md`` describes it for operators.
 """
 
-from nightlamp.reports.drafts import Operator, draft_for
+from nightlamp.reports.drafts import Operator, draft_for, files_of
 from nightlamp.reports.evidence import Evidence
 from nightlamp.reports.lifecycle import (
     NewFile,
@@ -61,6 +61,7 @@ __all__ = [
     "count_states",
     "draft",
     "draft_for",
+    "files_of",
     "follow_up",
     "get_report",
     "loops",

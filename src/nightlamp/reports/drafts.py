@@ -9,12 +9,13 @@ person said otherwise.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
 from nightlamp.cases import FinalDecision, viewed
+from nightlamp.errors import ReportError
 from nightlamp.intake import StoredItem, get_item
 from nightlamp.intake.records import matches_of
 from nightlamp.reports.cybertip import Fault, FileDetails, Report
@@ -115,6 +116,27 @@ def draft_for(
         items.sort(key=lambda each: each.received_at)
         new = _drafted(connection, final, actor, items, operator)
         draft(connection, new, by="system", now=now, hold=operator.hold(now))
+
+
+def files_of(
+    connection: Connection, item_ids: Sequence[str], relevance: Relevance = Relevance.REPORTED
+) -> list[NewFile]:
+    """Items as files of a report, with what is known of each; nothing that only a decision can say.
+
+    Raises:
+        IntakeError: there is no such item.
+        ReportError: the content of one is not in the vault.
+    """
+    items = [get_item(connection, item_id) for item_id in dict.fromkeys(item_ids)]
+    kept = {each.id for each in _kept(connection, items)}
+    files = []
+    for at, each in enumerate(items, 1):
+        if each.object is None or each.id not in kept:
+            raise ReportError("conflict", "its content is not in the vault", where=f"items[{at}]")
+        files.append(
+            NewFile(each.object, each.id, replace(_known(connection, each), file_relevance=relevance))
+        )
+    return files
 
 
 def _take_back(connection: Connection, final: FinalDecision, now: datetime) -> None:
@@ -236,10 +258,20 @@ def _event(item: StoredItem) -> IpCaptureEvent | None:
 def _details(
     connection: Connection, final: FinalDecision, item: StoredItem, operator: Operator
 ) -> FileDetails:
-    seen = viewed(connection, item.id)
     declared = item.origin is not None and item.origin.generative_ai
     made = final.ai_made == "yes" or (final.ai_made == "unknown" and declared)
     annotations = FileAnnotations(generative_ai=made, anime_drawing_virtual_hentai=final.drawn)
+    return replace(
+        _known(connection, item),
+        file_annotations=annotations if made or final.drawn else None,
+        industry_classification=(
+            Classification(final.classification) if operator.classified and final.classification else None
+        ),
+    )
+
+
+def _known(connection: Connection, item: StoredItem) -> FileDetails:
+    seen = viewed(connection, item.id)
     return FileDetails(
         file_name=f"{item.id}{_ENDINGS.get(item.media_type, '')}",
         uploaded_to_esp_timestamp=item.where.submitted_at,
@@ -247,10 +279,6 @@ def _details(
         file_viewed_by_esp=seen.whole,
         exif_viewed_by_esp=seen.exif,
         file_relevance=Relevance.REPORTED,
-        file_annotations=annotations if made or final.drawn else None,
-        industry_classification=(
-            Classification(final.classification) if operator.classified and final.classification else None
-        ),
         ip_capture_event=_event(item),
     )
 
