@@ -55,6 +55,7 @@ _COMMANDS = {
     "index": ("index", "index", "Build, describe and query an index of hash lists."),
     "policy": ("policy", "policy", "Check, try and show policies."),
     "demo": ("demo", "demo", "Show all of it on harmless pictures, and explain it."),
+    "feed": ("feed", "feed", "Keep banks in step with the exchanges that own their lists."),
     "serve": ("serve", "serve", "Run the service: items in, verdicts out, over HTTP."),
     "account": (
         "account",

@@ -7,9 +7,12 @@ back (``queue_feedback``, ``Feedback``) and how each feed stands (``all_status``
 secret, a key or a value.
 """
 
+from nightlamp.feeds.doctor import examine_feed
 from nightlamp.feeds.exchange import Finding, Kind
+from nightlamp.feeds.feedback import Feedback, queue_feedback
 from nightlamp.feeds.registry import EXCHANGES, kind_of
 from nightlamp.feeds.schedule import Feeds
+from nightlamp.feeds.status import FeedStatus, all_status
 from nightlamp.feeds.subscriptions import (
     NewFeed,
     StoredFeed,
@@ -25,6 +28,8 @@ from nightlamp.feeds.sync import Ran
 
 __all__ = [
     "EXCHANGES",
+    "FeedStatus",
+    "Feedback",
     "Feeds",
     "Finding",
     "Kind",
@@ -32,11 +37,14 @@ __all__ = [
     "Ran",
     "StoredFeed",
     "all_feeds",
+    "all_status",
     "ask_now",
     "create_feed",
+    "examine_feed",
     "get_feed",
     "kind_of",
     "pause_feed",
+    "queue_feedback",
     "remove_feed",
     "resume_feed",
 ]

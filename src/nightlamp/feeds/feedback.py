@@ -157,7 +157,7 @@ class Feedback:
         self._settle(stored, taken, results)
 
     def _take(self, stored: StoredFeed, exchange: TakesFeedback) -> Sequence[Any]:
-        """Mark what is to be sent as being sent; what another process was sending when it died is in doubt."""
+        """Mark what is to be sent as being sent; what a process that died was sending is in doubt."""
         now = self._clock()
         mine = and_(feedback.c.feed == stored.id, feedback.c.state.in_(_OPEN))
         with self._engine.begin() as connection:

@@ -18,7 +18,7 @@ from nightlamp.errors import FeedError
 
 __all__ = ["Secret", "check_reference", "read_all", "read_secret"]
 
-_ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_ENV = re.compile(r"(?!NIGHTLAMP_)[A-Za-z_][A-Za-z0-9_]{0,127}")  # the service's own are no feed's business
 _MOST = 64 << 10
 _HINT = "env:NAME, file:/path or keyring:service/user"
 

@@ -14,11 +14,13 @@ from nightlamp.server import (
     auditing,
     banks,
     cases,
+    feeds,
     health,
     items,
     keys,
     policies,
     problems,
+    reports,
     shapes,
     sharing,
     submitting,
@@ -31,7 +33,20 @@ from nightlamp.server.shortcut import Shortcut
 from nightlamp.server.tracing import Traced
 from nightlamp.settings import Settings
 
-_ROUTERS = (submitting, items, cases, banks, sharing, policies, keys, webhooks, auditing, health)
+_ROUTERS = (
+    submitting,
+    items,
+    cases,
+    reports,
+    banks,
+    feeds,
+    sharing,
+    policies,
+    keys,
+    webhooks,
+    auditing,
+    health,
+)
 _OPEN = ("/v1/health/live", "/v1/health/ready", "/metrics")
 # Bodies that endpoints read themselves.
 _MODELS = (shapes.UrlItem, shapes.Batch, shapes.FingerprintItem, shapes.FingerprintBatch)

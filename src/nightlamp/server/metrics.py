@@ -49,6 +49,21 @@ class Metrics:
         self.entries = Gauge(
             "nightlamp_bank_enabled", "1: the bank is in force.", ("bank",), registry=self.inside
         )
+        feed = ("feed", "bank")
+        self.feed_behind = Gauge(
+            "nightlamp_feed_behind_seconds",
+            "Time for which changes at a feed's source may be unknown here.",
+            feed,
+            registry=self.inside,
+        )
+        self.feed_entries = Gauge("nightlamp_feed_entries", "Entries in force.", feed, registry=self.inside)
+        self.feed_paused = Gauge("nightlamp_feed_paused", "1: it rests.", feed, registry=self.inside)
+        self.feed_failures = Gauge(
+            "nightlamp_feed_failures", "Attempts in a row that failed.", feed, registry=self.inside
+        )
+        self.feedback = Gauge(
+            "nightlamp_feedback", "Opinions: waiting, doubtful.", ("feed", "state"), registry=self.inside
+        )
         self.waiting = Gauge(
             "nightlamp_waiting", "Work that waits: webhooks, urls, late.", ("what",), registry=self.inside
         )

@@ -19,7 +19,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from nightlamp import access, audit
+from nightlamp import access, audit, reports
 from nightlamp.banks.live import LiveBanks
 from nightlamp.errors import AuditError, NightlampError, VaultError
 from nightlamp.examine import Workers
@@ -42,6 +42,7 @@ from nightlamp.lookback import LookBack
 from nightlamp.media import Limits
 from nightlamp.outbound import Fetcher, Rules
 from nightlamp.server import reviewing
+from nightlamp.server.following import Following
 from nightlamp.server.metrics import Metrics, together
 from nightlamp.server.siblings import Siblings
 from nightlamp.server.supervisor import Loop, Supervisor
@@ -173,6 +174,7 @@ class Node:
         self.intake.close()
         if self.lookups is not None:
             self.lookups.close()
+        self.following.stop()
         self.supervisor.stop(self.settings.server.stop_seconds)
         self.deliverer.close()
         self.urls.close()
@@ -232,6 +234,7 @@ class Node:
         workers = self.examiner.why_down
         keyless = "" if self.vault.recipients else "no public key to seal for"
         stuck = self.writer.fault
+        behind = self.following.unwell()
         place = keyless or self.vault.fault or self._place_fault
         strange = f"{len(self._strangers)}; nightlamp vault strangers" if self._strangers else ""
         found = [
@@ -246,6 +249,7 @@ class Node:
             Check("policy", not policy, policy),
             Check("workers", not workers, workers),
             Check("clock", not self.forgetting.why, self.forgetting.why),
+            Check("feeds", not behind, "a list is out of date, or has stopped" if behind else "", behind),
             Check("vault", not place, "what must be held is refused" if place else "", place),
             Check(
                 "strangers",
@@ -285,6 +289,7 @@ class Node:
         for stored in view.banks.values():
             self.metrics.entries.labels(stored.bank.name).set(stored.enabled)
         self.own_checks()
+        self.following.measure(self.metrics)
         with reading(self.engine) as connection:
             self.metrics.waiting.labels("webhooks").set(waiting_deliveries(connection))
             self.metrics.waiting.labels("urls").set(waiting_urls(connection))
@@ -317,6 +322,7 @@ class Node:
         self.urls = UrlFetcher(self.intake, self.writer, self._fetcher)
         self.late = LateVerdicts(self.writer, self.decider, self.intake.recorder, self.catch_up)
         self.look_back = LookBack(self.engine)
+        self.following = Following(self.engine, s)
         self.forgetting = Forgetting(self.writer, keep)
         loops = [
             Loop("changes", s.access.poll_ms / 1000, self.catch_up, longest=1.0),
@@ -330,7 +336,9 @@ class Node:
             Loop("vault", _PLACE_CHECK, self._tend_vault),
             Loop("destruction", 3600.0, self._destroy, longest=300.0),
             Loop("checkpoints", 60.0, self._checkpoint),
+            *self.following.loops(),
             *reviewing.loops(self.engine, self.writer, s),
+            *(Loop(*each) for each in reports.loops(s, self.engine, self.writer, self.vault)),
         ]
         self.supervisor = Supervisor(
             loops,

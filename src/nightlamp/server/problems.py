@@ -24,12 +24,15 @@ from nightlamp.errors import (
     BankError,
     CaseCode,
     CaseError,
+    FeedError,
     IntakeCode,
     IntakeError,
     ListError,
     NightlampError,
     OutboundError,
     PolicyError,
+    ReportCode,
+    ReportError,
     SignalError,
     StoreError,
     UndecidedError,
@@ -77,6 +80,15 @@ _OF_CASE: Mapping[CaseCode, str] = {
     "not yours": "conflict",
     "decided": "conflict",
     "resting": "conflict",
+}
+
+_OF_REPORT: Mapping[ReportCode, str] = {
+    "invalid": "invalid",
+    "not found": "not-found",
+    "conflict": "conflict",
+    "refused": "forbidden",
+    "malformed": "invalid",
+    "stopped": "unavailable",
 }
 
 
@@ -140,6 +152,8 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, CaseError):
         kind, code, changed = _OF_CASE[error.code], error.code, error.changed
         return Problem(kind, error.what, where=error.where, hint=error.hint, code=code, changed=changed)
+    if isinstance(error, ReportError):
+        return Problem(_OF_REPORT[error.code], error.what, where=error.where, hint=error.hint)
     if isinstance(error, AccessError):
         kind = "not-found" if error.where == "key" else "invalid"
         return Problem(kind, error.what, where=error.where, hint=error.hint)
@@ -151,7 +165,7 @@ def problem_of(error: Exception) -> Problem:
         return Problem("undecided", error.what, hint=error.hint, headers=_later("unavailable"))
     if isinstance(error, StoreError | VaultError):
         return Problem("unavailable", error.what, headers=_later("unavailable"))
-    if isinstance(error, BankError | SignalError | AuditError | OutboundError):
+    if isinstance(error, BankError | FeedError | SignalError | AuditError | OutboundError):
         return Problem("invalid", error.what, where=error.where, hint=error.hint)
     if isinstance(error, DataError):
         return Problem("invalid", "a value that the database cannot hold")

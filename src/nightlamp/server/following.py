@@ -1,0 +1,85 @@
+"""Feeds in the service: their loops, how they stand for readiness and metrics, and opinions to send back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, Engine, select
+
+from nightlamp.cases.decision import FinalDecision
+from nightlamp.feeds import Feedback, Feeds, FeedStatus, all_status, queue_feedback
+from nightlamp.feeds.fetching import fetcher_of
+from nightlamp.intake.tables import match, verdict
+from nightlamp.server.metrics import Metrics
+from nightlamp.server.supervisor import Loop
+from nightlamp.settings import Settings
+from nightlamp.store import reading, utc_now
+
+
+class Following:
+    """One process's feeds.
+
+    Attributes:
+        statuses: as they were at the last look.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        http = fetcher_of(settings.feeds)
+        self.feeds = Feeds(engine, http)
+        self._feedback = Feedback(engine, http)
+        self._at_once = settings.feeds.at_once
+        self.statuses: list[FeedStatus] = []
+
+    def loops(self) -> Iterator[Loop]:
+        """For the supervisor."""
+        for number in range(self._at_once):
+            yield Loop(f"feeds {number + 1}", 2.0, self.feeds.run_once)
+        yield Loop("feedback", 5.0, self._feedback.run_once)
+        yield Loop("feed ages", 10.0, self.look)
+
+    def stop(self) -> None:
+        """End runs between two pages."""
+        self.feeds.stop()
+
+    def look(self) -> None:
+        """See how the feeds stand."""
+        with reading(self.feeds.engine) as connection:
+            self.statuses = all_status(connection, utc_now())
+
+    def unwell(self) -> str:
+        """What is wrong, for those who may read; ``""``: nothing."""
+        return "; ".join(each.why for each in self.statuses if each.why)
+
+    def measure(self, metrics: Metrics) -> None:
+        """Bring the gauges up to date."""
+        for gauge in (metrics.feed_behind, metrics.feed_entries, metrics.feed_paused, metrics.feed_failures):
+            gauge.clear()
+        metrics.feedback.clear()
+        for each in self.statuses:
+            labels = (each.feed.name, each.bank)
+            metrics.feed_behind.labels(*labels).set(each.behind)
+            metrics.feed_entries.labels(*labels).set(each.feed.records)
+            metrics.feed_paused.labels(*labels).set(bool(each.feed.paused))
+            metrics.feed_failures.labels(*labels).set(each.feed.failures)
+            metrics.feedback.labels(each.feed.name, "waiting").set(each.waiting)
+            metrics.feedback.labels(each.feed.name, "doubtful").set(each.doubtful)
+
+
+def tell_exchanges(connection: Connection, final: FinalDecision) -> None:
+    """What a person found about an item is an opinion on every entry that it matched."""
+    stance = {"csam": "affirmative", "not_csam": "negative"}.get(final.finding)
+    if stance is None:
+        return
+    m = match.c
+    query = select(m.bank, m.entry_id).join(verdict, verdict.c.id == m.verdict).distinct()
+    for item in final.items:
+        matched = query.where(verdict.c.item == item, m.benign.is_(False))
+        for bank, entry in connection.execute(matched).all():
+            queue_feedback(
+                connection,
+                bank,
+                entry,
+                "affirmative" if stance == "affirmative" else "negative",
+                final.reason,
+                final.decision,
+            )
