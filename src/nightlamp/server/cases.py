@@ -5,9 +5,10 @@ Pixels are not given out here: only the console shows any.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
+from sqlalchemy import Connection
 
 from nightlamp import cases
 from nightlamp.access import Principal
@@ -58,16 +59,21 @@ def list_cases(
 @router.post("/next")
 def next_case(node: Asked, principal: Reviewer, given: case_shapes.NextIn) -> case_shapes.NextOut:
     """Claim the case that is to be looked at next: what the key has already, or the first that is free."""
-    case = node.writer.write(
-        lambda c: cases.next_case(
-            c,
+    terms, now = _terms(node), utc_now()
+
+    def work(connection: Connection) -> cases.Case | None:
+        seen = cases.may_reveal(connection, principal.actor, now=now, limits=terms.limits)
+        return cases.next_case(
+            connection,
             principal.actor,
-            now=utc_now(),
+            now=now,
             queues=given.queues,
             lead=_lead(principal),
-            lease=_terms(node).lease,
+            gentle=seen.soft,
+            lease=terms.lease,
         )
-    )
+
+    case = node.writer.write(work)
     return case_shapes.NextOut(case=case_out(case) if case is not None else None)
 
 
@@ -146,7 +152,7 @@ def undo(
 ) -> case_shapes.CaseOut:
     """Take one's own answer back within its time."""
 
-    def work(connection: Any) -> cases.Case:
+    def work(connection: Connection) -> cases.Case:
         cases.get_case(connection, case_id)
         lease = _terms(node).lease
         return cases.undo(connection, given.decision, by=principal.actor, now=utc_now(), lease=lease)
