@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from nightlamp.cases import Consumer, Effects, Opener, OwnBanks, Terms
 from nightlamp.reports.wiring import consumer_of
+from nightlamp.server.following import tell_exchanges
 from nightlamp.server.supervisor import Loop
 from nightlamp.settings import Settings
 from nightlamp.store import Writer
@@ -22,4 +23,4 @@ def loops(engine: Engine, writer: Writer, settings: Settings) -> Iterator[Loop]:
 def consumers(settings: Settings) -> list[Consumer]:
     """What acts on final decisions, each in the same transaction."""
     terms = Terms.of(settings.console)
-    return [OwnBanks(terms.own_bank, terms.cleared_bank), consumer_of(settings)]
+    return [OwnBanks(terms.own_bank, terms.cleared_bank), consumer_of(settings), tell_exchanges]
