@@ -87,8 +87,8 @@ def decided(office: Office, *items: str, operator: Operator = OPERATOR, **more: 
 def viewed(office: Office, item: str, exif: bool = False) -> None:
     case = {
         "id": new_id(), "queue": "", "priority": 2, "two_person": False, "known": False, "state": "open",
-        "round": 1, "rule": "", "opened_at": NOON, "order_at": NOON, "grown_at": NOON, "items": 1, "actors": 1,
-        "places": 1, "version": 1, "changed": "",
+        "round": 1, "rule": "", "opened_at": NOON, "order_at": NOON, "grown_at": NOON, "items": 1,
+        "actors": 1, "places": 1, "version": 1, "changed": "",
     }  # fmt: skip
     row = {
         "id": new_id(), "case": case["id"], "item": item, "by": "person:a", "level": 3, "frame": None,
@@ -193,8 +193,8 @@ def test_earlier_reports_on_the_same_actor_are_named(office: Office) -> None:
 def test_evidence_is_held_by_the_law_from_the_draft_on(office: Office) -> None:
     [draft] = decided(office, submitted(office))
     with reading(office.engine) as connection:
-        reasons = [hold.reason for hold in holds(connection, draft.files[0].object)]
-    assert reasons == ["verdict block", "report to NCMEC"]
+        reasons = {hold.reason for hold in holds(connection, draft.files[0].object)}
+    assert reasons == {"verdict block", "report to NCMEC"}
 
 
 def test_what_nobody_set_or_knows_is_asked_for(office: Office) -> None:
@@ -212,9 +212,9 @@ def test_other_decisions_are_no_reports_and_take_drafts_back(office: Office) -> 
     assert not decided(office, item, finding="unsure")
 
 
-def test_thousands_of_items_of_one_incident_are_one_report(office: Office) -> None:
-    # given 300 files, as sealing thousands takes its time
-    sealed = [office.vault.seal(bytes([at % 256, at // 256])) for at in range(300)]
+def test_many_items_of_one_incident_are_one_report_that_resumes_where_it_was(office: Office) -> None:
+    # given one with many files
+    sealed = [office.vault.seal(bytes([at % 256, at // 256])) for at in range(40)]
     request = HoldRequest("test", "US")
     objects = office.writer.write(
         lambda c: [office.vault.keep(c, each, request, actor="system") for each in sealed]
@@ -230,7 +230,7 @@ def test_thousands_of_items_of_one_incident_are_one_report(office: Office) -> No
     desk = office.desk
 
     def answer(*request: Any) -> Any:
-        if len(desk.calls) == 301:
+        if len(desk.calls) == 41:
             desk.calls.append("gone")
             raise Gone
         return desk.answer(*request)
@@ -242,5 +242,5 @@ def test_thousands_of_items_of_one_incident_are_one_report(office: Office) -> No
 
     # then nothing was uploaded twice
     [finished] = desk.finished
-    assert len(finished.files) == 300
+    assert len(finished.files) == 40
     assert len(desk.reports) == 1
