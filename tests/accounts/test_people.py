@@ -158,6 +158,19 @@ def test_a_poor_password_is_refused(password):
         passwords.hashed(password, "ada-lovelace")
 
 
+def test_few_wait_in_line_for_a_hash():
+    taken = 0
+    while passwords._IN_LINE.acquire(blocking=False):
+        taken += 1
+    try:
+        with pytest.raises(accounts.TooFastError):
+            passwords.right(None, "anything at all")
+    finally:
+        passwords._IN_LINE.release(taken)
+    assert taken == 8
+    assert not passwords.right(None, "anything at all")
+
+
 def test_a_password_is_right_or_not():
     stored = passwords.hashed("correct horse battery", "ada")
     assert stored.startswith("$argon2id$")

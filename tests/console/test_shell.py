@@ -11,6 +11,9 @@ from fastapi.routing import APIRoute
 
 from nightlamp.accounts import ROLES, sessions
 from nightlamp.banks.live import create_bank
+from nightlamp.feeds import NewFeed, create_feed
+from nightlamp.feeds.exchange import ExchangeConfig, Kind
+from nightlamp.feeds.tables import feed
 from nightlamp.server.console import language
 from nightlamp.server.console.pages import environment
 from nightlamp.store import utc_now
@@ -146,7 +149,7 @@ def test_only_admins_change_what_others_may_look_at(house):
             continue
         browser = house.signed_in(role)
         for path in addresses(house, "POST"):
-            if path.startswith(("/people", "/keys", "/banks", "/policies")):
+            if path.startswith(("/people", "/keys", "/banks", "/policies", "/feeds")):
                 assert browser.post(path).status_code == 403, (role, path)
 
 
@@ -169,6 +172,14 @@ def fill(house: House) -> None:
     person = house.person("mallory", "admin", display=HOSTILE)
     bank = Bank("<script>alert(1)</script>", source="<script>alert(2)</script>", category="A1")
     house.node.change(lambda c: create_bank(c, bank, actor="system"))
+    kinds = {"quiet": Kind("quiet", "Quiet", ExchangeConfig, lambda *_: None)}
+
+    def subscribe(connection: Any) -> None:
+        row = create_feed(connection, NewFeed("a-feed", "quiet", "a-bank"), actor="system", kinds=kinds)
+        trouble = {"failures": 1, "error": HOSTILE}
+        connection.execute(feed.update().where(feed.c.id == row.id).values(trouble))
+
+    house.node.writer.write(subscribe)
     given = {"stage": "full", "method": "password", "life": house.console.entrance.life}
     given |= {"address": "192.0.2.1", "browser": HOSTILE}
     house.node.writer.write(lambda c: sessions.start(c, person.id, now=utc_now(), **given))
@@ -191,6 +202,18 @@ def test_hostile_text_is_shown_for_what_it_is(house):
     for path in ("/sign-in", "/welcome", "/account"):
         text = browser.get(path, params=parameters).text + house.browser().get(path, params=parameters).text
         assert "<script>alert" not in text
+
+
+def test_a_feed_is_paused_and_goes_on(house):
+    fill(house)
+    browser = house.signed_in("admin")
+    assert "failing" in browser.get("/feeds").text
+    assert browser.post("/feeds/pause", {"name": "a-feed"}).status_code == 303
+    assert "paused" in browser.get("/feeds").text
+    assert browser.post("/feeds/run", {"name": "a-feed"}).status_code == 422  # it is paused
+    assert browser.post("/feeds/resume", {"name": "a-feed"}).status_code == 303
+    assert browser.post("/feeds/run", {"name": "a-feed"}).status_code == 303
+    assert browser.post("/feeds/run", {"name": HOSTILE}).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,8 @@ def reserve(connection: Connection, name: str, address: str, *, now: datetime) -
         TooFastError: not now; nothing was counted.
     """
     keys = _keys(name, address)
+    strangers = attempt.c.good_at.is_(None) & (attempt.c.last_at < now - _FORGOTTEN)
+    connection.execute(delete(attempt).where(strangers | (attempt.c.last_at < now - _KNOWN)))
     found = connection.execute(select(attempt).where(attempt.c.digest.in_(keys.values())).with_for_update())
     rows = {bytes(row.digest): row for row in found}
     both = rows.get(keys["both"])
@@ -65,7 +67,6 @@ def reserve(connection: Connection, name: str, address: str, *, now: datetime) -
     wait = max(_wait(_RULES[kind], rows.get(keys[kind]), now) for kind in counted)
     if wait > 0:
         raise TooFastError(wait)
-    connection.execute(delete(attempt).where(attempt.c.last_at < now - _KNOWN))
     dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
     for kind in counted:
         row, digest = rows.get(keys[kind]), keys[kind]

@@ -43,7 +43,8 @@ def environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    made.filters |= {"data": text.data, "when": text.when}
+    # ``said`` translates a string that is not written in the template, whatever it holds.
+    made.filters |= {"data": text.data, "when": text.when, "said": language.gettext}
     made.globals |= {"version": __version__}
     return made
 
