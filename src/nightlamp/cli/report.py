@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -15,9 +15,11 @@ from nightlamp.cli.service import config_option, database, load_settings, need_s
 
 if TYPE_CHECKING:
     from nightlamp.reports import StoredReport
+    from nightlamp.reports.cybertip import Report
     from nightlamp.settings import Settings
 
 _REPORT = click.argument("report_id", metavar="REPORT")
+_DOCUMENT = click.argument("document", metavar="DOCUMENT", type=click.File(encoding="utf-8"))
 
 
 @click.group()
@@ -85,6 +87,54 @@ def show(report_id: str, xml: bool, as_json_: bool, config_file: Path | None) ->
             for each in calls
         ]
         table(lines, ("at", "call", "means", "code", "Request-ID"))
+
+
+@report.command()
+@_DOCUMENT
+@click.option("--item", "items", multiple=True, help="An item whose content is reported.")
+@config_option
+def draft(document: IO[str], items: tuple[str, ...], config_file: Path | None) -> None:
+    """Draft a report from DOCUMENT (JSON by the schema's names), and print its id.
+
+    Confirmed cases draft theirs themselves.
+
+    \b
+    nightlamp report draft report.json --item 0198…
+    """
+    settings = load_settings(config_file)
+    from nightlamp import reports
+    from nightlamp.store import utc_now
+
+    by = reports.Operator.of(settings.reports)
+    now = utc_now()
+    with database(settings) as engine, engine.begin() as connection:
+        files = reports.files_of(connection, items)
+        new = reports.NewReport(_read(document), files, approvals=by.approvals)
+        made = reports.draft(connection, new, by=operator(), now=now, hold=by.hold(now))
+    click.echo(made)
+
+
+@report.command()
+@_REPORT
+@_DOCUMENT
+@click.option("--version", type=int, required=True, help="The version that you have read.")
+@config_option
+def change(report_id: str, document: IO[str], version: int, config_file: Path | None) -> None:
+    """Replace what the draft REPORT says by DOCUMENT, as show --json prints it. Approvals are asked for anew.
+
+    \b
+    nightlamp report show 0198… --json > report.json
+    nightlamp report change 0198… report.json --version 1
+    """
+    settings = load_settings(config_file)
+    from nightlamp import reports
+    from nightlamp.store import utc_now
+
+    with database(settings) as engine, engine.begin() as connection:
+        found = reports.change(
+            connection, report_id, _read(document), version=version, by=operator(), now=utc_now()
+        )
+    _say_state(found)
 
 
 @report.command()
@@ -239,6 +289,16 @@ def _sending(settings: Settings) -> Iterator[tuple[Any, Any]]:
 
     with database(settings) as engine, Writer(engine) as writer:
         yield engine, sender_of(settings, writer, open_vault(settings, engine))
+
+
+def _read(document: IO[str]) -> Report:
+    from nightlamp.errors import ReportError
+    from nightlamp.reports.cybertip import Report, from_json
+
+    try:
+        return from_json(Report, json.load(document))
+    except ValueError:
+        raise ReportError("malformed", "not JSON", where=document.name) from None
 
 
 def _say_state(found: StoredReport) -> None:
