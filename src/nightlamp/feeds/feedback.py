@@ -249,7 +249,7 @@ def _queue(
 def count_feedback(connection: Connection) -> dict[str, int]:
     """Opinions by state."""
     rows = connection.execute(select(feedback.c.state, func.count()).group_by(feedback.c.state))
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 def _set(connection: Connection, ids: Sequence[str], **values: Any) -> None:

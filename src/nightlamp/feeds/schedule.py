@@ -10,7 +10,7 @@ from pathlib import PurePath
 from threading import Event
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, select, update
+from sqlalchemy import Connection, Engine, and_, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from nightlamp.errors import ExchangeError, FeedError, NightlampError
@@ -23,7 +23,7 @@ from nightlamp.feeds.sync import LEASE, SWAP_AT_ONCE, Ran, Sync
 from nightlamp.feeds.tables import feed
 from nightlamp.outbound import Fetcher
 from nightlamp.signals import Signal
-from nightlamp.store import Clock, utc_now
+from nightlamp.store import Clock, reading, utc_now
 from nightlamp.store.leases import take
 
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 6 * 3600.0  # seconds between attempts after faults
@@ -99,6 +99,15 @@ class Feeds:
         for row in rows:
             self._work(row, None)
         return bool(rows)
+
+    def any_due(self) -> bool:
+        """Whether ``run_once`` would find something to do."""
+        now = self.clock()
+        free = or_(feed.c.lease.is_(None), feed.c.lease_until < now)
+        due = and_(feed.c.removed_at.is_(None), feed.c.paused == "", feed.c.due <= now, free)
+        ended = and_(feed.c.removed_at.is_not(None), feed.c.cleared_at.is_(None))
+        with reading(self.engine) as connection:
+            return connection.scalar(select(feed.c.id).where(or_(due, ended)).limit(1)) is not None
 
     def sync(self, name: str, *, progress: Progress | None = None) -> Ran:
         """Run one feed here and now, due or not.

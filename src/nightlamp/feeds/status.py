@@ -47,7 +47,7 @@ class FeedStatus:
 
 def all_status(connection: Connection, now: datetime) -> list[FeedStatus]:
     """Every feed, by name."""
-    names = dict(connection.execute(select(bank.c.id, bank.c.name)).tuples().all())
+    names = {row.id: row.name for row in connection.execute(select(bank.c.id, bank.c.name))}
     f = feedback.c
     counts: dict[tuple[int, str], int] = {}
     open_ones = f.state.in_(("waiting", "sending", "doubtful"))

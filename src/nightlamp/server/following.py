@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event
 
 from sqlalchemy import Connection, Engine, select
 
 from nightlamp.cases.decision import FinalDecision
 from nightlamp.feeds import Feedback, Feeds, FeedStatus, all_status, queue_feedback
 from nightlamp.feeds.fetching import fetcher_of
+from nightlamp.feeds.process import run_due_elsewhere
 from nightlamp.intake.tables import match, verdict
 from nightlamp.server.metrics import Metrics
 from nightlamp.server.supervisor import Loop
@@ -27,19 +29,23 @@ class Following:
         http = fetcher_of(settings.feeds)
         self.feeds = Feeds(engine, http)
         self._feedback = Feedback(engine, http)
-        self._at_once = settings.feeds.at_once
+        self._settings = settings.feeds
+        self._stopping = Event()
         self.statuses: list[FeedStatus] = []
 
     def loops(self) -> Iterator[Loop]:
         """For the supervisor."""
-        for number in range(self._at_once):
-            yield Loop(f"feeds {number + 1}", 2.0, self.feeds.run_once)
+        for number in range(self._settings.at_once):
+            yield Loop(f"feeds {number + 1}", 2.0, self._run_due)
         yield Loop("feedback", 5.0, self._feedback.run_once)
         yield Loop("feed ages", 10.0, self.look)
 
     def stop(self) -> None:
-        """End runs between two pages."""
-        self.feeds.stop()
+        """End runs under way; they go on at the next start."""
+        self._stopping.set()
+
+    def _run_due(self) -> bool:
+        return run_due_elsewhere(self.feeds, self._settings, self._stopping)
 
     def look(self) -> None:
         """See how the feeds stand."""

@@ -1,0 +1,105 @@
+"""Opinions go back to exchanges durably, and once; what nobody knows is said."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from nightlamp.feeds import Feedback, queue_feedback
+from nightlamp.feeds.feedback import SENDING
+from nightlamp.feeds.tables import feedback
+from nightlamp.outbound import Fetcher
+from nightlamp.store import reading
+
+from .conftest import World
+from .scripted import Incremental, Source, fault
+
+
+def ready(world: World, **given: object) -> tuple[Source, Feedback]:
+    source = world.add("one", **{"feedback": True, **given})
+    source.put("k", [("pdq", 1)])
+    world.node.sync("one")
+    return source, Feedback(world.engine, Fetcher(), kinds=world.kinds, clock=world.clock)
+
+
+def say(world: World, opinion: str, key: str = "k") -> int:
+    with world.engine.begin() as connection:
+        return queue_feedback(connection, "list", key, opinion, "wrong", "d1", now=world.clock())  # type: ignore[arg-type]
+
+
+def states(world: World) -> list[str]:
+    with reading(world.engine) as connection:
+        return list(connection.scalars(select(feedback.c.state).order_by(feedback.c.number)))
+
+
+def test_an_opinion_is_sent_once(world: World) -> None:
+    source, loop = ready(world)
+    assert say(world, "negative") == 1
+    assert say(world, "negative") == 0
+    assert say(world, "negative", "unknown") == 0
+    assert loop.run_once()
+    assert not loop.run_once()
+    assert say(world, "negative") == 0
+    assert [(o.key, o.stance) for o in source.opinions] == [("k", "negative")]
+    assert states(world) == ["sent"]
+
+
+def test_it_is_off_by_default(world: World) -> None:
+    _, loop = ready(world, feedback=False)
+    assert say(world, "affirmative") == 0
+    assert not loop.run_once()
+
+
+def test_a_newer_opinion_takes_the_place_of_one_that_waits(world: World) -> None:
+    source, loop = ready(world)
+    say(world, "negative")
+    say(world, "affirmative")
+    loop.run_once()
+    assert [o.stance for o in source.opinions] == ["affirmative"]
+    assert states(world) == ["superseded", "sent"]
+
+
+def test_rate_limits_are_respected(world: World) -> None:
+    source, loop = ready(world)
+    say(world, "negative")
+    source.fault = fault("limited", retry_after=500)
+    loop.run_once()
+    source.fault = None
+    world.clock.move(seconds=400)
+    assert not loop.run_once()
+    world.clock.move(seconds=101)
+    assert loop.run_once()
+    assert states(world) == ["sent"]
+
+
+def test_a_lost_answer_is_tried_again_only_where_that_does_no_harm(world: World, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    source, loop = ready(world)
+    source.lost_answer = True
+    say(world, "negative")
+    loop.run_once()
+    assert states(world) == ["waiting"]
+    world.clock.move(hours=1)
+    monkeypatch.setattr(Incremental, "repeatable", False)
+    loop.run_once()
+    assert states(world) == ["doubtful"]
+    world.clock.move(hours=100)
+    assert not loop.run_once()
+    assert len(source.opinions) == 2
+
+
+def test_a_process_that_dies_while_it_sends_leaves_doubt(world: World, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    source, loop = ready(world)
+    monkeypatch.setattr(Incremental, "repeatable", False)
+
+    def die(self: Incremental, opinions: object) -> None:
+        raise KeyboardInterrupt
+
+    say(world, "negative")
+    with monkeypatch.context() as patched:
+        patched.setattr(Incremental, "feedback", die)
+        try:
+            loop.run_once()
+        except KeyboardInterrupt:
+            world.clock.move(seconds=SENDING + 1)
+    loop.run_once()
+    assert states(world) == ["doubtful"]
+    assert source.opinions == []
