@@ -194,7 +194,7 @@ def test_decisions_come_to_the_own_banks(desk):
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (CSAM, {("list", "same", "affirmative", "A1"), ("list", "close", "affirmative", "A1")}),
+        (CSAM, {("list", "same", "affirmative", ""), ("list", "close", "affirmative", "")}),
         (CLEAR, {("list", "same", "negative", "adult")}),
     ],
 )

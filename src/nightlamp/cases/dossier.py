@@ -22,9 +22,9 @@ from nightlamp.values import Action, Assessment, Bank, Fingerprint, Match, Unche
 
 MOST_ITEMS = 200
 _MOST_MATCHES = 1_000
-_MOST_ACTORS = 20
+_MOST_ACTORS = 8
 _MOST_ORIGINS = 20  # may be long
-_MOST_OF_ACTOR = 500  # items that an actor's history is counted over, the newest
+_MOST_OF_ACTOR = 200  # items that an actor's history is counted over, the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ class Person:
     Args:
         id: the platform's pseudonym.
         here: items of theirs in this case.
-        history: what they did in the last 30 days, as far as their last 500 items tell.
-        decided: those of their items that were in cases, the last 500, by the finding.
+        history: what they did in the last 30 days, as far as their last 200 items tell.
+        decided: those of their items that were in cases, the last 200, by the finding.
     """
 
     id: str
@@ -111,7 +111,7 @@ class Dossier:
         origin: (item, assessment) of the first 20, where it was asked how they were made.
         scores: of services that were asked: (item, name, score).
         reasons: of the verdicts, without repetition.
-        actors: the busiest first, at most 20.
+        actors: the busiest first, at most 8.
         neighbours: earlier decisions on what looks like it, the very same first; without their items.
         contents: how many different contents there are among the items, at most.
         items: the first ``MOST_ITEMS`` of them, in the order in which they came.
@@ -303,6 +303,8 @@ def _neighbours(connection: Connection, of: Case) -> tuple[Neighbour, ...]:
     query = select(n.other, n.how, n.distance, review_case.c.decision)
     query = query.join(review_case, review_case.c.id == n.other)
     rows = connection.execute(query.where(n.case == of.id, review_case.c.decision.is_not(None))).all()
+    if not rows:
+        return ()
     finals = final_decisions(connection, [row.decision for row in rows], with_items=False)
     found = [Neighbour(row.other, row.how, row.distance, finals[row.decision]) for row in rows]
     return tuple(sorted(found, key=lambda each: (each.how != "exact", each.distance or 0, each.case)))

@@ -41,8 +41,7 @@ class Feedback:
         within = AFFIRMED_WITHIN if confirmed else 0
         for bank, entry_id in _entries(connection, final, within):
             opinion: Literal["affirmative", "negative"] = "affirmative" if confirmed else "negative"
-            reason = (final.classification or "") if confirmed else final.reason
-            self.queue(connection, bank, entry_id, opinion, reason, final.decision)
+            self.queue(connection, bank, entry_id, opinion, final.reason, final.decision)
 
 
 def _entries(connection: Connection, final: FinalDecision, within: int) -> Iterator[tuple[str, str]]:

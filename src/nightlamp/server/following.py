@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from threading import Event
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine
 
-from nightlamp.cases.decision import FinalDecision
-from nightlamp.feeds import Feedback, Feeds, FeedStatus, all_status, queue_feedback
+from nightlamp.feeds import Feedback, Feeds, FeedStatus, all_status
 from nightlamp.feeds.fetching import fetcher_of
 from nightlamp.feeds.process import run_due_elsewhere
-from nightlamp.intake.tables import match, verdict
 from nightlamp.server.metrics import Metrics
 from nightlamp.server.supervisor import Loop
 from nightlamp.settings import Settings
@@ -69,23 +67,3 @@ class Following:
             metrics.feed_failures.labels(*labels).set(each.feed.failures)
             metrics.feedback.labels(each.feed.name, "waiting").set(each.waiting)
             metrics.feedback.labels(each.feed.name, "doubtful").set(each.doubtful)
-
-
-def tell_exchanges(connection: Connection, final: FinalDecision) -> None:
-    """What a person found about an item is an opinion on every entry that it matched."""
-    stance = {"csam": "affirmative", "not_csam": "negative"}.get(final.finding)
-    if stance is None:
-        return
-    m = match.c
-    query = select(m.bank, m.entry_id).join(verdict, verdict.c.id == m.verdict).distinct()
-    for item in final.items:
-        matched = query.where(verdict.c.item == item, m.benign.is_(False))
-        for bank, entry in connection.execute(matched).all():
-            queue_feedback(
-                connection,
-                bank,
-                entry,
-                "affirmative" if stance == "affirmative" else "negative",
-                final.reason,
-                final.decision,
-            )

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine
 
-from nightlamp.cases import Consumer, Effects, Opener, OwnBanks, Terms
+from nightlamp.cases import Consumer, Effects, Feedback, Opener, OwnBanks, Terms
+from nightlamp.feeds import queue_feedback
 from nightlamp.reports.wiring import consumer_of
-from nightlamp.server.following import tell_exchanges
 from nightlamp.server.supervisor import Loop
 from nightlamp.settings import Settings
 from nightlamp.store import Writer
@@ -23,4 +23,4 @@ def loops(engine: Engine, writer: Writer, settings: Settings) -> Iterator[Loop]:
 def consumers(settings: Settings) -> list[Consumer]:
     """What acts on final decisions, each in the same transaction."""
     terms = Terms.of(settings.console)
-    return [OwnBanks(terms.own_bank, terms.cleared_bank), consumer_of(settings), tell_exchanges]
+    return [OwnBanks(terms.own_bank, terms.cleared_bank), consumer_of(settings), Feedback(queue_feedback)]
