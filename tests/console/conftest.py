@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from nightlamp import accounts
@@ -120,6 +121,33 @@ class Browser:
             if found:
                 return found[1]
         raise AssertionError("no page has a form")
+
+
+def routes(house: House) -> list[APIRoute]:
+    """Every page of the console, however its router was put in."""
+    found, todo = [], list(house.console_app.routes)
+    while todo:
+        route = todo.pop()
+        if isinstance(route, APIRoute):
+            found.append(route)
+        else:
+            todo += getattr(route, "routes", None) or getattr(
+                getattr(route, "original_router", None), "routes", []
+            )
+    return found
+
+
+def path_of(route: Any) -> str:
+    return re.sub(
+        r"\{number\}", "1", re.sub(r"\{name\}", "console.css", re.sub(r"\{\w+_id\}", "x", route.path))
+    )
+
+
+def addresses(house: House, method: str) -> list[str]:
+    """The addresses that answer a method."""
+    spec = {path_of(route) for route in routes(house) if method in route.methods}
+    assert len(spec) > 8
+    return sorted(spec)
 
 
 def node_of(folder: Path, database: str, log: io.StringIO, **console: Any) -> Node:

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from fastapi.routing import APIRoute
 
 from nightlamp.accounts import ROLES, sessions
 from nightlamp.banks.live import create_bank
@@ -19,36 +18,9 @@ from nightlamp.server.console.pages import environment
 from nightlamp.store import utc_now
 from nightlamp.values import Bank
 
-from .conftest import ORIGIN, PASSWORD, House
+from .conftest import ORIGIN, PASSWORD, House, addresses
 
 HOSTILE = "<script>alert(1)</script>\"'>\u202egpj.exe\u2066{{ 7*7 }}%(x)s\x1b[31m\u200b"
-
-
-def routes(house: House) -> list[APIRoute]:
-    """Every page of the console, however its router was put in."""
-    found, todo = [], list(house.console_app.routes)
-    while todo:
-        route = todo.pop()
-        if isinstance(route, APIRoute):
-            found.append(route)
-        else:
-            todo += getattr(route, "routes", None) or getattr(
-                getattr(route, "original_router", None), "routes", []
-            )
-    return found
-
-
-def path_of(route: Any) -> str:
-    return re.sub(
-        r"\{number\}", "1", re.sub(r"\{name\}", "console.css", re.sub(r"\{\w+_id\}", "x", route.path))
-    )
-
-
-def addresses(house: House, method: str) -> list[str]:
-    """The addresses that answer a method."""
-    spec = {path_of(route) for route in routes(house) if method in route.methods}
-    assert len(spec) > 8
-    return sorted(spec)
 
 
 def test_every_answer_has_the_headers(house):
