@@ -93,7 +93,8 @@ class Intake:
         self._clock = clock
         self._most = most
         self._under_way = 0
-        self._counting = threading.Condition()
+        self._lock = threading.Lock()  # of the count; it is taken twice for every item
+        self._counting = threading.Condition(self._lock)
         self._closed = False
         self._examined: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._sealing = ThreadPoolExecutor(4, thread_name_prefix="nightlamp-seal")
@@ -127,7 +128,7 @@ class Intake:
         if self._follow is not None:
             entry.watch = self._follow()
         submission = entry.subject.submission
-        with self._counting:
+        with self._lock:
             full = self._under_way >= self._most
             if not full and not self._closed:
                 self._under_way += 1
@@ -178,9 +179,10 @@ class Intake:
         if self._seen is not None and entry.outcome.exception() is None:
             self._seen(entry.subject.submission.kind, entry.outcome.result())
         _close(entry.subject.submission)
-        with self._counting:
+        with self._lock:
             self._under_way -= 1
-            self._counting.notify_all()
+            if self._closed:
+                self._counting.notify_all()
 
     def _lap(self, entry: Entry, stage: str) -> None:
         if self._watch is not None or entry.watch is not None:

@@ -77,6 +77,7 @@ def _config(settings: Settings, node: Node) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=False,
+        timeout_keep_alive=75,  # longer than a load balancer's 60: it must never use one that is just closing
         timeout_graceful_shutdown=settings.server.stop_seconds,
         h11_max_incomplete_event_size=64 << 10,
     )
