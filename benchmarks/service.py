@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -40,7 +40,8 @@ from _postgres import postgres
 DATA = Path(os.environ.get("NIGHTLAMP_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 PICTURES = 120
 CONNECTIONS = 32
-STAGE = re.compile(r'nightlamp_stage_seconds_(sum|count)\{stage="(\w+)"\} (\S+)')
+WORKER = "nightlamp.examine.worker"
+STAGE = re.compile(r'nightlamp_stage_seconds_(sum|count)\{(?:process="\d+",)?stage="(\w+)"\} (\S+)')
 
 
 def draw_pictures(folder: Path) -> None:
@@ -103,29 +104,33 @@ class Service:
     def stages(self) -> dict[str, tuple[float, float]]:
         """Seconds and items of each stage so far."""
         found: dict[str, dict[str, float]] = {}
-        for what, stage, value in STAGE.findall(self.get("/metrics")):
-            found.setdefault(stage, {})[what] = float(value)
+        for what, stage, value in STAGE.findall(self.get("/metrics")):  # of each process
+            each = found.setdefault(stage, {})
+            each[what] = each.get(what, 0.0) + float(value)
         return {stage: (each["sum"], each["count"]) for stage, each in found.items()}
 
     def settle(self) -> None:
         """Wait until what follows a start is done: workers, and a snapshot of the banks."""
         end, quiet = time.monotonic() + 180, 0
         while quiet < 4 and time.monotonic() < end:
-            quiet = quiet + 1 if self.process.cpu_percent(1.0) < 15 else 0
-
-    def processes(self) -> list[psutil.Process]:
-        return [self.process, *self.process.children(recursive=True)]
+            before = cpu_of(self.process)[0]
+            time.sleep(1)
+            quiet = quiet + 1 if cpu_of(self.process)[0] - before < 0.15 else 0
 
     def memory(self) -> tuple[float, float]:
-        """Resident MB of the main process, and of its workers together."""
-        main, *workers = (each.memory_info().rss / 2**20 for each in self.processes())
-        return main, sum(workers)
+        """MB of the service's processes, and of its workers; what several share counts once."""
+        mb: Callable[[psutil.Process], float] = lambda each: each.memory_full_info().pss / 2**20  # noqa: E731
+        return _sums(self.process, mb)
 
 
 def cpu_of(process: psutil.Process) -> tuple[float, float]:
-    """CPU seconds of a process and of its children so far."""
-    main, *workers = (sum(each.cpu_times()[:2]) for each in [process, *process.children(recursive=True)])
-    return main, sum(workers)
+    """CPU seconds of a process and of those that it started, but for workers; and of its workers; so far."""
+    return _sums(process, lambda each: sum(each.cpu_times()[:2]))
+
+
+def _sums(process: psutil.Process, of: Callable[[psutil.Process], float]) -> tuple[float, float]:
+    found = [(WORKER in each.cmdline(), of(each)) for each in [process, *process.children(recursive=True)]]
+    return sum(n for worker, n in found if not worker), sum(n for worker, n in found if worker)
 
 
 @contextmanager
