@@ -75,7 +75,7 @@ def test_what_is_said_of_a_file_has_its_hashes_and_nothing_that_nobody_said(offi
     hashes = {h.attributes["hashType"]: h.text for h in file.details.children if h.name == "originalFileHash"}
     assert hashes["MD5"] == file.md5
     assert set(hashes) == {"MD5", "SHA1", "SHA256"}
-    assert not file.details.text_of("fileViewedByEsp")
+    assert file.details.text_of("fileViewedByEsp") == "false"  # nobody did
 
 
 def test_a_report_without_files_is_a_report(office: Office) -> None:
@@ -186,6 +186,12 @@ def test_credentials_that_are_refused_stop_the_sending_not_the_report(office: Of
         one.run_once()
     assert stopped.value.code == "stopped"
     assert office.read(made).state == "approved"
+
+    # for a while nothing more is asked, and every run says why
+    asked = len(office.desk.calls)
+    with pytest.raises(ReportError):
+        one.run_once()
+    assert len(office.desk.calls) == asked
 
     refusing.clear()
     office.clock.move(minutes=11)

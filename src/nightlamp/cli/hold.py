@@ -15,7 +15,7 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 @click.group()
 def hold() -> None:
-    """Look at holds, move their end, or end them."""
+    """List, extend and end the duties to keep sealed content."""
 
 
 @hold.command("list")

@@ -91,17 +91,26 @@ class Sender:
         self.valid = valid
         self.clock = clock
         self.lease = lease
+        self._stopped: tuple[datetime, ReportError] | None = None
 
     def run_once(self) -> int:
         """Work on the report that has waited longest, as far as it goes; how many there were: 0 or 1.
 
         Raises:
-            ReportError: the authority refuses our credentials; reports wait until a person has seen to it.
+            ReportError: the authority refuses our credentials. For ten minutes nothing more is sent, and
+                every run says so, so that the node is not called well.
         """
+        if self._stopped is not None and self.clock() < self._stopped[0]:
+            raise self._stopped[1]
+        self._stopped = None
         taken = self.writer.write(self._take)
-        for lease, found in taken:
-            with suppress(_LostLeaseError):
-                _Journey(self, lease, found).go()
+        try:
+            for lease, found in taken:
+                with suppress(_LostLeaseError):
+                    _Journey(self, lease, found).go()
+        except ReportError as error:
+            self._stopped = self.clock() + timedelta(seconds=_STOPPED), error
+            raise
         return len(taken)
 
     def _take(self, connection: Connection) -> list[tuple[str, StoredReport]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PositiveInt, SecretStr
+from pydantic import Field, PositiveInt, SecretStr, model_validator
 
 from nightlamp.settings.section import Section
 
@@ -54,3 +54,9 @@ class ReportsSettings(Section):
     terms_of_service: str = Field(default="", description="the terms that apply, for every report")
     legal_url: str = Field(default="", max_length=2083, description="a page for law enforcement")
     platform: str = Field(default="", max_length=256, description="the service's full name")
+
+    @model_validator(mode="after")
+    def _term(self) -> Self:
+        if self.jurisdiction not in ("US", "UK") and self.hold_days is None:
+            raise ValueError("for a jurisdiction other than US and UK, reports.hold_days must be set")
+        return self
