@@ -74,7 +74,7 @@ def add(
 
     \b
     nightlamp feed add ncmec --kind ncmec --bank ncmec --set environment=test-industry \\
-      --secret user=env:NCMEC_USER --secret password=file:/etc/nightlamp/ncmec
+      --set username=acme --secret password=file:/etc/nightlamp/ncmec
     """
     settings = load_settings(config_file)
     from nightlamp import feeds

@@ -119,12 +119,14 @@ class Opinion:
         key: the entry's, as in ``Record``. A secret.
         stance: affirmative: it is what the list says; negative: it is not.
         reason: a code of ours for a negative one; see ``docs/feeds.md``.
+        signals: of the entry's fingerprints here; none if it was withdrawn meanwhile.
     """
 
     id: str
     key: str = field(repr=False)
     stance: Stance
     reason: str = ""
+    signals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, and_, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nightlamp.audit import append
+from nightlamp.banks.live import owned_rows
 from nightlamp.banks.live.tables import bank as bank_table
 from nightlamp.errors import ExchangeError, NightlampError
 from nightlamp.feeds.exchange import Kind, Opinion, Stance, TakesFeedback
@@ -23,7 +24,7 @@ from nightlamp.feeds.schedule import back_off
 from nightlamp.feeds.subscriptions import StoredFeed, feed_of_id, open_exchange, takes_feedback
 from nightlamp.feeds.tables import feed, feed_entry, feedback
 from nightlamp.outbound import Fetcher
-from nightlamp.store import Clock, new_id, utc_now
+from nightlamp.store import Clock, new_id, reading, utc_now
 from nightlamp.store.leases import take
 
 SENDING = 300.0  # seconds that one call may take
@@ -131,7 +132,18 @@ class Feedback:
         taken = self._take(stored, exchange)
         if not taken:
             return
-        opinions = [Opinion(row.id, row.key, row.stance, row.reason) for row in taken]
+        with reading(self._engine) as connection:
+            held = owned_rows(connection, stored.bank, stored.id, [row.key for row in taken])
+        opinions = [
+            Opinion(
+                row.id,
+                row.key,
+                row.stance,
+                row.reason,
+                tuple(sorted({each.signal for each in held.get(row.key, ())})),
+            )
+            for row in taken
+        ]
         try:
             sent = {each.id: each for each in exchange.feedback(opinions)}
         except ExchangeError as error:

@@ -77,7 +77,7 @@ class FakeNcmec(FakeExchange):
             return self._xml(f"<feedback xmlns='{NAMESPACE}'>{inner}</feedback>")
         if asked.method == "PUT" and path.endswith("/feedback"):
             _, member, entry, kind, _ = path.split("/")
-            if (int(member), entry) not in self.entries or kind not in self.reasons:
+            if (int(member), entry) not in self.entries or kind not in ("MD5", "PDNA"):
                 return Answer(status=404)
             assert asked.headers["content-type"].startswith("application/xml")
             self.votes.append((f"{member}-{entry}/{kind}", asked.body.decode()))

@@ -308,10 +308,17 @@ def test_opinions_are_sent_with_the_reason_that_ncmec_knows(fake: FakeNcmec) -> 
             Opinion("2", "42-e1", "negative", "not_csam"),
             Opinion("3", "42-e1", "negative", "unheard of"),
             Opinion("4", "42-none", "affirmative"),
+            Opinion("5", "42-e1", "affirmative", "", ("pdq", "photodna")),
         ]
     )
 
-    assert [(s.id, s.taken) for s in sent] == [("1", True), ("2", True), ("3", False), ("4", False)]
+    assert [(s.id, s.taken) for s in sent] == [
+        ("1", True),
+        ("2", True),
+        ("3", False),
+        ("4", False),
+        ("5", True),
+    ]
     assert "reasons=" in sent[2].words
     assert fake.votes == [
         ("42-e1/MD5", f'<feedbackSubmission xmlns="{NAMESPACE}"><affirmative/></feedbackSubmission>'),
@@ -320,6 +327,7 @@ def test_opinions_are_sent_with_the_reason_that_ncmec_knows(fake: FakeNcmec) -> 
             f'<feedbackSubmission xmlns="{NAMESPACE}"><negative><reasonIds><guid>guid-1</guid></reasonIds>'
             "</negative></feedbackSubmission>",
         ),
+        ("42-e1/PDNA", f'<feedbackSubmission xmlns="{NAMESPACE}"><affirmative/></feedbackSubmission>'),
     ]
 
 
@@ -332,7 +340,9 @@ def test_the_doctor_tells_who_we_are(fake: FakeNcmec) -> None:
         ("credentials", True),
         ("environment", True),
         ("list", True),
+        ("feedback", True),
     ]
+    assert "poor quality" in findings[5].words
     assert "Example" in findings[3].words
 
 

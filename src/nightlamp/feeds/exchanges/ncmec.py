@@ -108,8 +108,8 @@ class NcmecConfig(ExchangeConfig):
         members: only entries of these members (numbers); all, if empty.
         links: fetch fingerprints that stand behind a link, where their signal is installed.
         link_bytes: the largest such fingerprint.
-        feedback_on: the fingerprint that opinions are about, where an entry of ours tells none.
-        reasons: our reason for a negative opinion → NCMEC's name of its reason.
+        feedback_on: the fingerprint that opinions are about, where an entry has it.
+        reasons: our reason for a negative opinion → NCMEC's name of its reason; ``*``: for all others.
     """
 
     environment: Environment = "test-industry"
@@ -226,6 +226,7 @@ class Ncmec:
             now = self._clock() - _SETTLE
             asked = {"from": iso(now - timedelta(minutes=1)), "to": iso(now)}
             findings += self._service.probe("GET", "/v2/entries", what="list", query=asked)[1]
+            findings.append(self._votes())
         elif findings[-1].kind == "credentials" and not self._config.url:
             sister = self._sister()
             try:
@@ -245,6 +246,15 @@ class Ncmec:
     def feedback(self, opinions: Sequence[Opinion]) -> Sequence[Sent]:
         """Vote on one entry after the other, on the fingerprint that the config names."""
         return [self._vote(opinion) for opinion in opinions]
+
+    def _votes(self) -> Finding:
+        """Which reasons there are for a negative vote, so that ours can be mapped to them."""
+        try:
+            known = self._known_reasons(self._config.feedback_on.upper())
+        except ExchangeError as error:
+            return Finding("feedback", False, error.what, error.kind, error.hint)
+        names = "; ".join(name[:80] for name in sorted(known))
+        return Finding("feedback", True, f"reasons for a negative vote: {names or 'none'}")
 
     def _sister(self) -> str:
         name: str = self._config.environment
@@ -358,7 +368,7 @@ class Ncmec:
 
     def _vote(self, opinion: Opinion) -> Sent:
         owner, _, entry = opinion.key.partition("-")
-        kind = self._config.feedback_on.upper()
+        kind = self._kind(opinion.signals)
         vote = "<affirmative/>"
         if opinion.stance == "negative":
             guid = self._reason(kind, opinion.reason)
@@ -374,8 +384,22 @@ class Ncmec:
             return Sent(opinion.id, False, f"NCMEC does not take it (status {answered.status})")
         return Sent(opinion.id, True)
 
+    def _kind(self, signals: Sequence[str]) -> str:
+        """The fingerprint to vote on, in NCMEC's word: the one that is set, if the entry has it."""
+        there = [name for name, signal in SIGNALS.items() if signal in signals]
+        asked: str = self._config.feedback_on
+        return (asked if asked in there or not there else there[0]).upper()
+
     def _reason(self, kind: str, reason: str) -> str | None:
-        """NCMEC's id of a reason: the one that the config names, the one of that name, or the only one."""
+        """NCMEC's id of a reason: the one that is set for ours or for all, of that name, or the only one."""
+        known = self._known_reasons(kind)
+        asked = self._config.reasons.get(reason, self._config.reasons.get("*", reason)).strip().lower()
+        if asked in known or len(known) != 1:
+            return known.get(asked)
+        return next(iter(known.values()))
+
+    def _known_reasons(self, kind: str) -> Mapping[str, str]:
+        """NCMEC's ids of the reasons for a negative vote, by their names in lower case."""
         if kind not in self._reasons:
             answered = self._service.ask("GET", f"/v2/feedback/{kind}/reasons")
             try:
@@ -387,11 +411,7 @@ class Ncmec:
                 }
             except ValueError as error:
                 raise self._service.bad(error) from None
-        known = self._reasons[kind]
-        asked = self._config.reasons.get(reason, reason).strip().lower()
-        if asked in known or len(known) != 1:
-            return known.get(asked)
-        return next(iter(known.values()))
+        return self._reasons[kind]
 
 
 def _downvoted(entry: Element) -> bool:
