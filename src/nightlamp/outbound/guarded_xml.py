@@ -33,7 +33,10 @@ class Element:
 
     def child(self, name: str) -> Element | None:
         """The first child of that name."""
-        return next((child for child in self.children if child.name == name), None)
+        for child in self.children:
+            if child.name == name:
+                return child
+        return None
 
     def text_of(self, name: str) -> str:
         """The text of the first child of that name, without blanks around it; ``""`` if there is none."""
@@ -101,20 +104,25 @@ class _Reading:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(" ")[2]
+        inside = self._open
         if self._at == 0 and self._root and name not in self._root:
             raise ValueError("XML of another kind")
         self._at += 1
         if self._at > self._depth:
             raise HostileError("nested too deep")
-        if not self._open and name not in self._names:
+        if not inside and name not in self._names:
             return
-        self._nodes = self._nodes + 1 if self._open else 1
-        if self._nodes > MAX_NODES or any(len(value) > MAX_TEXT for value in attributes.values()):
+        self._nodes = self._nodes + 1 if inside else 1
+        if self._nodes > MAX_NODES:
             raise HostileError("an element of absurd size")
-        element = Element(name, {key.rpartition(" ")[2]: value for key, value in attributes.items()})
-        if self._open:
-            self._open[-1].children.append(element)
-        self._open.append(element)
+        if attributes:
+            if max(map(len, attributes.values())) > MAX_TEXT:
+                raise HostileError("an element of absurd size")
+            attributes = {key.rpartition(" ")[2]: value for key, value in attributes.items()}
+        element = Element(name, attributes)
+        if inside:
+            inside[-1].children.append(element)
+        inside.append(element)
 
     def _end(self, _: str) -> None:
         self._at -= 1
@@ -126,6 +134,6 @@ class _Reading:
     def _text(self, text: str) -> None:
         if self._open:
             element = self._open[-1]
-            if len(element.text) + len(text) > MAX_TEXT:
-                raise HostileError("an element of absurd size")
             element.text += text
+            if len(element.text) > MAX_TEXT:
+                raise HostileError("an element of absurd size")
