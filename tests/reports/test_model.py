@@ -248,3 +248,4 @@ def test_another_packages_model_reads_the_same(details: FileDetails) -> None:
     theirs = files.FileDetails.from_xml(write(ours))
     assert theirs.file_id == ours.file_id
     assert theirs.file_viewed_by_esp == ours.file_viewed_by_esp
+    assert not complaint(element(theirs.to_xml(exclude_none=True)))

@@ -79,13 +79,14 @@ def test_no_request_is_too_much(service: Service) -> None:
 
 LISTINGS = [
     "items", "items/{item_id}/verdicts", "verdicts", "matches", "banks", "banks/{number}/entries", "policies",
-    "keys", "webhooks", "webhooks/{webhook_id}/deliveries", "audit",
+    "keys", "webhooks", "webhooks/{webhook_id}/deliveries", "audit", "reports",
 ]  # fmt: skip
 
 
 def test_listings_are_as_described(service: Service) -> None:
     # given something in each listing
     hook = service.post("/v1/webhooks", json={"url": "https://platform.example/hook", "every": True}).json()
+    service.post("/v1/reports", json={"document": {}})
     filled(service)
     [item] = service.get("/v1/items").json()["items"]
     given = {"item_id": item["id"], "number": 1, "webhook_id": hook["id"]}
