@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
@@ -128,6 +130,7 @@ def list_feeds(node: Asked) -> FeedList:
 def add_feed(node: Asked, principal: Admin, given: FeedIn) -> FeedRow:
     """Add a feed, and its bank if there is none of that name. Its first run begins within seconds."""
     _check_files(node, given.secrets)
+    _check_lists(node, given.config)
     new = NewFeed(**given.model_dump())
     node.change(lambda c: feeds.create_feed(c, new, actor=principal.actor))
     return _one(node, given.name)
@@ -218,6 +221,18 @@ def _check_files(node: Node, secrets: dict[str, str]) -> None:
         if folder is None or not FilePath(path).resolve().is_relative_to(folder.resolve()):
             what = "over the API, a secret's file must be in the folder feeds.secrets_dir"
             raise Problem("invalid", what, where=f"secrets.{name}", hint="nightlamp feed add, or env:NAME")
+
+
+def _check_lists(node: Node, config: Mapping[str, Any]) -> None:
+    """The same for a list in files: what a key may name must not be all that the service can read."""
+    folder = node.settings.feeds.lists_dir
+    url = str(config.get("url", ""))
+    named = [str(config["path"])] if "path" in config else []
+    named += [unquote(urlsplit(url).path)] if url.lower().startswith("file:") else []
+    for path in named:
+        if folder is None or not FilePath(path).resolve().is_relative_to(folder.resolve()):
+            what = "over the API, a list's files must be in the folder feeds.lists_dir"
+            raise Problem("invalid", what, where="config", hint="nightlamp feed add")
 
 
 def _row(status: FeedStatus) -> FeedRow:

@@ -26,6 +26,9 @@ class FeedsSettings(Section):
     secrets_dir: Path | None = Field(
         default=None, description="folder whose files a feed that is added over the API may name as secrets"
     )
+    lists_dir: Path | None = Field(
+        default=None, description="folder whose files a feed that is added over the API may read as lists"
+    )
 
     @field_validator("allow", "ports", mode="before")
     @classmethod

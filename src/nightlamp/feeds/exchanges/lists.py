@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, field_validator
 
@@ -224,7 +224,7 @@ def _open(
 ) -> RemoteList | Drop:
     parts = urlsplit(config.url)
     if parts.scheme == "file":
-        return Drop(_FolderConfig(path=parts.path, pattern="*", given=config), secrets, http, clock)
+        return Drop(_FolderConfig(path=unquote(parts.path), pattern="*", given=config), secrets, http, clock)
     if parts.scheme == "sftp" and not (config.username and config.host_key):
         raise FeedError(
             "SFTP needs a user, and the key of the host",
