@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from nightlamp.audit.tables import audit_record
 from nightlamp.errors import ReportError
 from nightlamp.reports import Sender, calls_of, retract, send_again
 from nightlamp.reports.fake import Fault, Faulty
@@ -300,3 +301,28 @@ def test_a_node_that_wakes_up_too_late_changes_nothing(either: Office) -> None:
     assert office.read(made).state == "finished"
     assert [each.state for each in office.desk.reports.values()] == ["retracted", "finished"]
     assert office.read(made).remote == office.desk.finished[0].id
+
+
+def test_a_file_that_the_finished_report_does_not_name_is_said(office: Office) -> None:
+    made = office.approved(files=2)
+
+    def answer(*request: Any) -> Response:
+        status, headers, body = office.desk.answer(*request)
+        if request[1].endswith("/finish"):
+            body = body.replace(b"<fileId>", b"<other>", 1).replace(b"</fileId>", b"</other>", 1)
+        return status, headers, body
+
+    work(office, answer)
+    found = office.read(made)
+    assert (found.state, "does not name 1 of its files" in found.why) == ("finished", True)
+
+
+def test_a_lost_answer_to_upload_leaves_a_copy_that_is_counted(office: Office) -> None:
+    made = office.approved()
+    work(office, Faulty(office.desk.answer, once("lost answer", "/upload")).answer)
+    assert office.read(made).state == "finished"
+    assert len(office.desk.finished[0].files) == 2
+    with reading(office.engine) as connection:
+        wanted = audit_record.c.action == "report.finished"
+        details = connection.scalar(select(audit_record.c.details).where(wanted))
+    assert '"copies":1' in (details or "")

@@ -251,12 +251,16 @@ class _Journey:
         values: dict[str, Any] = {"state": then, "remote": None, "opened_at": None}
         if then == "approved":
             values |= {"host": "", "restarts": self._now.restarts + 1}
+        else:
+            values["why"] = self._now.why
         action = "report.restarted" if then == "approved" else "report.retracted"
         return self._commit(values, answer, action, {"end": end, "number": number}, also)
 
     def _finished(self, answer: Answer) -> bool:
         at = self._s.clock()
-        copies = len(set(answer.file_ids) - {file.remote for file in self._files})  # whose answer was lost
+        ours, theirs = {file.remote for file in self._files}, set(answer.file_ids)
+        copies = len(theirs - ours)  # whose answer was lost
+        missing = len(ours - theirs) if theirs else 0
         ended = self._ended("finished")
 
         def also(connection: Connection) -> None:
@@ -265,9 +269,10 @@ class _Journey:
                 _hold_longer(connection, self._files, self._s.term(at), at)
 
         values = {"state": "finished", "finished_at": at, "lease": None}
+        if missing:
+            values["why"] = f"the authority does not name {missing} of its files: a follow-up may be needed"
         facts: dict[str, audit.Detail] = {"number": str(self._now.remote), "files": len(self._files)}
-        if copies:
-            facts["copies"] = copies
+        facts |= {name: n for name, n in (("copies", copies), ("missing", missing)) if n}
         return self._commit(values, answer, "report.finished", facts, also)
 
     def _ended(self, end: str) -> Also:
@@ -367,4 +372,5 @@ def _hold_longer(connection: Connection, files: Sequence[StoredFile], until: dat
     for file in files:
         mine = next((each for each in holds(connection, file.object) if each.id == file.hold), None)
         if mine is not None and mine.released is None and mine.expires < until:
-            extend(connection, mine.id, until, actor=ACTOR, reason="report finished", now=at)
+            with suppress(VaultError):  # destroyed in the meantime: that must not undo a finished report
+                extend(connection, mine.id, until, actor=ACTOR, reason="report finished", now=at)
