@@ -1,4 +1,4 @@
-"""A node of two processes, as ``nightlamp serve`` starts it: one of them may die, and no client sees two nodes."""
+"""A node of two processes, as ``nightlamp serve`` starts it: one may die, and no client sees two nodes."""
 
 from __future__ import annotations
 
