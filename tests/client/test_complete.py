@@ -19,7 +19,12 @@ from nightlamp.values import Fingerprint
 from .conftest import Service
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-OF_NOBODY = {("GET", "/v1/health/live"), ("GET", "/v1/openapi.json")}  # for machines that need no client
+# For machines that need no client: probes, and other Nightlamps that follow a bank.
+OF_NOBODY = {
+    ("GET", "/v1/health/live"),
+    ("GET", "/v1/openapi.json"),
+    ("GET", "/v1/banks/{number}/changes"),
+}
 CALLS = {
     "submit": items.submit(b"x"),
     "submit_url": items.submit_url("https://example.com/"),
