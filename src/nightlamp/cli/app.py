@@ -18,6 +18,8 @@ from nightlamp.errors import (
     AccessError,
     AuditError,
     ConfigError,
+    ExchangeError,
+    FeedError,
     ListError,
     NightlampError,
     OutputError,
@@ -32,6 +34,7 @@ from nightlamp.errors import (
 
 USAGE, DATA, NO_INPUT, AWAY, INTERNAL, CANNOT_WRITE, CONFIG, INTERRUPTED = 64, 65, 66, 69, 70, 73, 78, 130
 _BAD_DATA = (
+    FeedError,
     ListError,
     PolicyError,
     SnapshotError,
@@ -146,7 +149,7 @@ def _status_of(error: NightlampError) -> int:
         return NO_INPUT
     if isinstance(error, OutputError):
         return CANNOT_WRITE
-    if isinstance(error, UnavailableError | UndecidedError):
+    if isinstance(error, UnavailableError | UndecidedError | ExchangeError):
         return AWAY
     if isinstance(error, ConfigError):
         return CONFIG

@@ -1,0 +1,85 @@
+"""Feeds over the API: added, looked at, paused, removed; and what a key must not be able to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Service
+
+
+def given(**more: object) -> dict[str, object]:
+    return {
+        "name": "one",
+        "kind": "list",
+        "bank": "list",
+        "config": {"url": "https://list.example/list.csv"},
+        "secrets": {"token": "env:PLANTED_TOKEN"},
+        **more,
+    }
+
+
+def test_a_feed_is_added_paused_resumed_and_removed(either: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANTED_TOKEN", "hunter2")
+    added = either.post("/v1/feeds", json=given())
+    assert added.status_code == 201, added.text
+    assert "hunter2" not in added.text
+    assert added.json()["secrets"] == {"token": "env:PLANTED_TOKEN"}
+    paused = either.post("/v1/feeds/one/pause", json={"why": "holidays"}).json()
+    assert (paused["paused"], paused["paused_why"]) == ("person", "holidays")
+    assert either.post("/v1/feeds/one/sync").status_code == 422
+    assert either.post("/v1/feeds/one/resume", json={"accept_loss": True}).status_code == 422
+    assert either.post("/v1/feeds/one/resume", json={}).json()["paused"] == ""
+    assert [row["name"] for row in either.get("/v1/feeds").json()["feeds"]] == ["one"]
+    assert either.post("/v1/feeds", json=given()).status_code == 422
+    assert either.call("DELETE", "/v1/feeds/one").status_code == 204
+    assert either.get("/v1/feeds/one").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"secrets": {"token": "hunter2"}},
+        {"secrets": {"token": "file:/etc/hostname"}},
+        {"secrets": {"token": "env:NIGHTLAMP_DATABASE_URL"}},
+        {"config": {"url": "https://user:hunter2@list.example/"}},
+        {"kind": "unknown"},
+    ],
+    ids=["a secret itself", "a file of elsewhere", "the service's own", "a URL with a password", "kind"],
+)
+def test_what_must_not_be_is_refused(service: Service, wrong: dict[str, object]) -> None:
+    refused = service.post("/v1/feeds", json=given(**wrong))
+    assert refused.status_code == 422
+    assert "hunter2" not in refused.text
+    assert service.get("/v1/feeds").json() == {"feeds": []}
+
+
+def test_only_admins_see_feeds(service: Service) -> None:
+    for scope in ("submit", "read", "review", "audit"):
+        key = service.key(scope)
+        assert service.get("/v1/feeds", key).status_code == 403
+        assert service.post("/v1/feeds", key, json=given()).status_code == 403
+
+
+def test_a_bank_that_is_behind_makes_the_node_degraded(service: Service, tmp_path: Path) -> None:
+    service.post("/v1/feeds", json=given())
+    with service.node.engine.begin() as connection:
+        from datetime import timedelta
+
+        from sqlalchemy import update
+
+        from nightlamp.feeds.tables import feed
+        from nightlamp.store import utc_now
+
+        connection.execute(update(feed).values(last_ok_at=utc_now() - timedelta(hours=26)))
+    service.node.following.look()
+    told = service.get("/v1/health/ready").json()
+    [check] = [each for each in told["checks"] if each["check"] == "feeds"]
+    assert "bank list is 26 h behind" in check["detail"]
+    [check] = [
+        each for each in service.get("/v1/health/ready", None).json()["checks"] if each["check"] == "feeds"
+    ]
+    assert "list" not in check.get("detail", "")
+    assert 'nightlamp_feed_behind_seconds{bank="list",feed="one"} 936' in service.get("/metrics").text
+    assert "nightlamp_feed" not in service.get("/metrics", None).text
