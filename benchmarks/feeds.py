@@ -202,7 +202,8 @@ def main() -> None:
         again = at_rest(node)
         base = (rest + again) / 2
         print(
-            f"matching during it: median {middle * 1e3:.2f} ms; at rest {base * 1e3:.2f} ms, ratio {middle / base:.2f}"
+        told = f"median {middle * 1e3:.2f} ms; at rest {base * 1e3:.2f} ms, ratio {middle / base:.2f}"
+        print(f"matching during the daily change: {told}")
         )
         stop.set()
         engine.dispose()
