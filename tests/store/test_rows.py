@@ -22,7 +22,8 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 def row(**given: Any) -> dict[str, Any]:
     plain = {column.name: None for column in item.c} | {
         "id": "one", "key": "k", "kind": "url", "platform_id": "", "actor": "", "context": {},
-        "state": "done", "wait": True, "media_type": "", "size": 0, "width": 0, "height": 0, "frames": 0, "unchecked": [],
+        "state": "done", "wait": True, "media_type": "",
+        "size": 0, "width": 0, "height": 0, "frames": 0, "unchecked": [],
         "received_at": NOW,
     }  # fmt: skip
     return plain | given

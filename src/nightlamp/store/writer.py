@@ -34,7 +34,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from nightlamp.errors import StoreError, UnavailableError, UndecidedError
@@ -45,6 +45,12 @@ from nightlamp.store.tables import writer_receipt
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
+# Made once: building a statement costs more than running it.
+_STAMP = (
+    update(writer_receipt)
+    .where(writer_receipt.c.writer == bindparam("mine"))
+    .values(last_group=bindparam("group"), at=bindparam("now"))
+)
 _PAUSE = (0.01, 0.5)  # seconds between attempts: first, longest
 
 
@@ -242,10 +248,7 @@ class Writer:
         self._enrolled = True
 
     def _stamp(self, connection: Connection) -> None:
-        mine = writer_receipt.c.writer == self._name
-        stamped = connection.execute(
-            update(writer_receipt).where(mine).values(last_group=self._group, at=self._clock())
-        )
+        stamped = connection.execute(_STAMP, {"mine": self._name, "group": self._group, "now": self._clock()})
         if stamped.rowcount != 1:
             self._enrolled = False
             raise StoreError(
