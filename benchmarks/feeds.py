@@ -201,10 +201,8 @@ def main() -> None:
         middle = statistics.median(meanwhile)
         again = at_rest(node)
         base = (rest + again) / 2
-        print(
         told = f"median {middle * 1e3:.2f} ms; at rest {base * 1e3:.2f} ms, ratio {middle / base:.2f}"
         print(f"matching during the daily change: {told}")
-        )
         stop.set()
         engine.dispose()
     server.terminate()

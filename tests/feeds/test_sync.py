@@ -6,8 +6,11 @@ import pytest
 
 from nightlamp.errors import ExchangeError, FeedError
 from nightlamp.feeds import resume_feed
+from nightlamp.feeds.entries import Owner, put_states
+from nightlamp.feeds.exchange import Print, Record
+from nightlamp.feeds.states import read_states
 
-from .conftest import World, expected
+from .conftest import SIGNALS, World, expected
 
 
 def test_a_first_run_brings_everything_and_the_next_what_changed(world: World) -> None:
@@ -88,3 +91,40 @@ def test_faults_are_kept_and_tried_again_later(world: World) -> None:
     assert world.node.run_once()
     assert world.feed("one").failures == 0
     assert world.rows("one") == expected(source)
+
+
+def test_an_older_state_never_replaces_a_newer_one(world: World) -> None:
+    """Pages are in no order of time: an earlier state may come after a later one."""
+    source = world.add("one")
+    stored = world.feed("one")
+    owner = Owner(stored.id, stored.bank, stored.actor)
+    source.put("k", [("pdq", 1)])
+    older = source.records["k"]
+    source.put("k", [("pdq", 2)])
+    newer = source.records["k"]
+    for record in (newer, older, Record("k", deleted=True, version=older.version)):
+        states, _ = read_states([record], SIGNALS)
+        with world.engine.begin() as connection:
+            put_states(connection, owner, states, world.clock())
+        assert world.rows("one") == expected(source)
+    states, left_out = read_states([newer, older], SIGNALS)  # the same within a page
+    assert (states["k"].version, left_out) == (newer.version, 0)
+
+
+def test_what_cannot_be_read_is_left_out_and_counted() -> None:
+    states, left_out = read_states(
+        [
+            Record("a", (Print("pdq", "nonsense"), Print("md5", bytes(16)))),
+            Record("", (Print("md5", bytes(16)),)),
+            Record("x" * 2000, (Print("md5", bytes(16)),)),
+            Record("nul\0", (Print("md5", bytes(16)),)),
+            Record("\ud800", (Print("md5", bytes(16)),)),
+            Record("b", (Print("tmk", bytes(5000)), Print("photodna", "its own text"))),
+        ],
+        SIGNALS,
+    )
+    assert left_out == 6
+    assert {key: [v.signal for v in state.wanted.values] for key, state in states.items()} == {
+        "a": ["md5"],
+        "b": ["photodna"],
+    }
