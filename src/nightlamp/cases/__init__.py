@@ -47,13 +47,25 @@ from nightlamp.cases.figures import (
 )
 from nightlamp.cases.opening import Opener
 from nightlamp.cases.own_bank import OwnBanks
-from nightlamp.cases.records import answers, final_decision, final_decisions, get_case, page_cases
+from nightlamp.cases.records import (
+    answers,
+    final_decision,
+    final_decisions,
+    get_case,
+    page_cases,
+    queues,
+    undoable,
+)
 from nightlamp.cases.reveals import (
     Allowance,
     Exposure,
+    Shown,
     Viewed,
     end_reveal,
     exposure,
+    hand_out,
+    has_looked,
+    highest_level,
     may_reveal,
     record_reveal,
     viewed,
@@ -90,6 +102,7 @@ __all__ = [
     "OwnBanks",
     "Person",
     "Precision",
+    "Shown",
     "Terms",
     "Times",
     "Viewed",
@@ -107,12 +120,16 @@ __all__ = [
     "final_decision",
     "final_decisions",
     "get_case",
+    "hand_out",
+    "has_looked",
+    "highest_level",
     "may_reveal",
     "next_case",
     "page_case_items",
     "page_cases",
     "precision_by_list",
     "precision_by_rule",
+    "queues",
     "record_reveal",
     "release",
     "renew",
@@ -121,5 +138,6 @@ __all__ = [
     "take_rest",
     "times",
     "undo",
+    "undoable",
     "viewed",
 ]

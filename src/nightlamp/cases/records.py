@@ -136,6 +136,22 @@ def answers(connection: Connection, case_id: str, *, viewer: str, blind: bool = 
     return given
 
 
+def undoable(connection: Connection, person: str, *, now: datetime) -> Given | None:
+    """The last answer of ``person``, if there is still time to take it back."""
+    d = decision.c
+    query = select(decision).where(d.by == person, d.undone_at.is_(None)).order_by(d.at.desc(), d.id.desc())
+    row = connection.execute(query.limit(1)).one_or_none()
+    if row is None or row.applied_at is not None or row.effective_at <= now:
+        return None
+    return given_of(row)
+
+
+def queues(connection: Connection) -> list[str]:
+    """Queues in which something waits, by name; ``""`` is the common one."""
+    c = review_case.c
+    return sorted(connection.scalars(select(c.queue).where(WAITING).distinct()))
+
+
 def standing(connection: Connection, case: Case) -> list[Given]:
     """The answers of this round that were not taken back, the oldest first."""
     d = decision.c

@@ -7,7 +7,7 @@ never ended counts as shown, but not as seen: reports must not claim more than i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, case, func, insert, select, update
 
@@ -23,6 +23,7 @@ from nightlamp.store import new_id
 
 _SEVERE = 2  # what the industry's categories of the lists say, see ``_severity``
 _LONGEST = 4 * 3600.0
+_GOOD_FOR = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,18 @@ class Viewed:
 
     whole: bool
     exif: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a reveal shows: of which case and item, as in ``record_reveal``; ``object`` in the vault."""
+
+    case: str
+    item: str
+    level: int
+    frame: int | None
+    object: str | None
+    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +158,7 @@ def end_reveal(connection: Connection, reveal_id: str, *, by: str, seconds: floa
         raise CaseError("not found", "there is no such reveal", where="reveal")
     if row.seconds:
         return
-    lasted = _length(min(seconds, max((now - row.started_at).total_seconds(), 0.0)))
+    lasted = _length(min(seconds, max((now - (row.handed_at or row.started_at)).total_seconds(), 0.0)))
     connection.execute(update(reveal).where(reveal.c.id == reveal_id).values(seconds=lasted))
     facts: dict[str, Detail] = {"reveal": reveal_id, "milliseconds": int(lasted * 1000)}
     append(connection, by, "cases.hidden", f"item:{row.item}", facts, at=now)
@@ -169,6 +182,39 @@ def may_reveal(connection: Connection, person: str, *, now: datetime, limits: Li
 
     hard = reached(limits.hard_reveals, limits.hard_seconds)
     return Allowance(seen, hard or reached(limits.soft_reveals, limits.soft_seconds), hard)
+
+
+def highest_level(connection: Connection, item: str, person: str) -> int:
+    """The highest level at which ``person`` was shown something of an item; 0: at none."""
+    query = select(func.max(reveal.c.level)).where(reveal.c.item == item, reveal.c.by == person)
+    return connection.scalar(query) or 0
+
+
+def has_looked(connection: Connection, case_id: str, person: str) -> bool:
+    """Whether ``person`` was shown any pixels of a case."""
+    shown = select(reveal.c.id).join(case_item, case_item.c.item == reveal.c.item)
+    mine = (case_item.c.case == case_id) & (reveal.c.by == person) & (reveal.c.level > 0)
+    return connection.execute(shown.where(mine).limit(1)).first() is not None
+
+
+def hand_out(connection: Connection, reveal_id: str, *, by: str, now: datetime) -> Shown | None:
+    """What a reveal is to show; the first time only, and soon after it was stored.
+
+    Args:
+        connection: in a transaction that may write.
+        reveal_id: whose pixels are asked for.
+        by: whose it must be.
+        now: the time.
+
+    Returns:
+        None: there is none, it was handed out already, or its time has passed.
+    """
+    r = reveal.c
+    open_ = (r.id == reveal_id) & (r.by == by) & r.handed_at.is_(None) & (r.started_at > now - _GOOD_FOR)
+    if not connection.execute(update(reveal).where(open_).values(handed_at=now)).rowcount:
+        return None
+    query = select(r.case, r.item, r.level, r.frame, items.c.object, items.c.frames)
+    return Shown(*connection.execute(query.join(items, items.c.id == r.item).where(r.id == reveal_id)).one())
 
 
 def viewed(connection: Connection, item: str) -> Viewed:

@@ -165,6 +165,7 @@ reveal = Table(
     Column("frame", Integer),  # NULL: every frame
     Column("exif", Boolean, nullable=False),  # its metadata were shown
     Column("started_at", UtcDateTime, nullable=False),
+    Column("handed_at", UtcDateTime),  # when its pixels were given out, once
     Column("seconds", Float, nullable=False),
     Column("severity", SmallInteger, nullable=False),
     Index(None, "by", "started_at"),

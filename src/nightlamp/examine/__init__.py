@@ -5,6 +5,8 @@ raises for what the bytes are, never writes them anywhere, and never lets them n
 """
 
 from nightlamp.examine.examination import examine
-from nightlamp.examine.pool import Source, Workers
+from nightlamp.examine.pool import Workers
+from nightlamp.examine.process import Source
+from nightlamp.examine.rendering import Look, Rendered, Renderer
 
-__all__ = ["Source", "Workers", "examine"]
+__all__ = ["Look", "Rendered", "Renderer", "Source", "Workers", "examine"]

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nightlamp.errors import ArchiveError
+from nightlamp.errors import ArchiveError, MediaError
 from nightlamp.examine import wire
 from nightlamp.examine.examination import Shape, examine, steps
 from nightlamp.media import Limits
@@ -40,6 +40,8 @@ def main() -> None:
     origin = wire.unpack_asked(settings["origin"])
     if sys.argv[2] == "examine":
         warm_up(origin)
+    elif sys.argv[2] == "render":
+        from nightlamp.media import rendering  # noqa: F401 (before the limits hold)
     confine(limits)
     wire.send(pool, ["ready", [signal.name for signal in installed().values() if signal.of_frame]])
     while True:
@@ -53,6 +55,8 @@ def main() -> None:
             with file:
                 if sys.argv[2] == "examine":
                     _examine(pool, file, limits, settings["detail"], _asked(origin, request))
+                elif sys.argv[2] == "render":
+                    _render(pool, file, limits, request)
                 else:
                     _unpack(pool, file, limits, request["media_type"])
         except wire.Closed:
@@ -145,6 +149,23 @@ def _unpack(pool: socket.socket, file: BinaryIO, limits: Limits, media_type: str
         code = error.code if error else None
         wire.send(pool, ["m", name, code, error.detail if error else "", len(data)], data=data)
     wire.send(pool, ["end"])
+
+
+def _render(pool: socket.socket, file: BinaryIO, limits: Limits, look: dict[str, Any]) -> None:
+    from nightlamp.media.rendering import render
+
+    names = ("side", "blur", "grey", "frame", "strip")
+    _alarm(limits.seconds)
+    try:
+        made = render(file.read(), limits, **{name: look[name] for name in names})
+    except MediaError as error:
+        wire.send(pool, ["u", error.code, error.detail])
+    except MemoryError:
+        wire.send(pool, ["u", "out of memory", ""])
+    else:
+        wire.send(pool, ["p", len(made)], data=made)
+    finally:
+        _alarm(0)
 
 
 def _guarded(unpacked: Iterator[Any], seconds: float) -> Iterator[tuple[str, bytes, ArchiveError | None]]:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from nightlamp import access, audit, reports
 from nightlamp.banks.live import LiveBanks
 from nightlamp.errors import AuditError, NightlampError, VaultError
-from nightlamp.examine import Workers
+from nightlamp.examine import Renderer, Workers
 from nightlamp.intake import (
     ActivePolicy,
     Decider,
@@ -99,6 +99,7 @@ class Node:
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self.renderer = Renderer()
         self.first_key: access.NewKey | None = None
         self.fresh_identity: Path | None = None
         self._fetcher = fetch or _fetcher(settings)
@@ -179,6 +180,7 @@ class Node:
         self.deliverer.close()
         self.urls.close()
         self.examiner.stop()
+        self.renderer.close()
         self.writer.close()
         # The database may be away by now: then the next start signs.
         with contextlib.suppress(Exception), self.engine.begin() as connection:

@@ -123,6 +123,11 @@ class Settings(BaseSettings):
         return self.vault.recipients_file or self.data_dir / "vault.pub"
 
     @property
+    def console_identity(self) -> Path:
+        """The private key with which the console opens what it shows; it need not be there."""
+        return self.console.identity_file or self.data_dir / "vault.key"
+
+    @property
     def tracking(self) -> frozenset[str]:
         """The names of the query parameters that are dropped before matching."""
         from nightlamp.urls import TRACKING

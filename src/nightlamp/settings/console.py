@@ -59,6 +59,11 @@ class ConsoleSettings(Section):
     hard_minutes: int = Field(
         default=0, ge=0, description="minutes of reveals of a shift before no more; 0: no limit"
     )
+    identity_file: Path | None = Field(
+        default=None,
+        description="private key that opens content to be shown; a node that has none shows nothing; "
+        "default: data_dir/vault.key, if it is there",
+    )
     key_file: Path | None = Field(
         default=None,
         description="the key that seals secrets of one-time codes, the same on every node; "

@@ -47,9 +47,7 @@ class OriginSettings(Section):
             return None
         for path in self.detectors:  # each is loaded in the workers alone; here it is only looked at
             checked(path)
-        return Asked(
-            self._trust(), forensics=self.forensics, detectors=self.detectors, seconds=self.seconds
-        )
+        return Asked(self._trust(), forensics=self.forensics, detectors=self.detectors, seconds=self.seconds)
 
     def _trust(self) -> TrustList:
         if self.trust_file is None:

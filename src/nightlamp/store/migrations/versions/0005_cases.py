@@ -181,6 +181,7 @@ def upgrade() -> None:
         sa.Column("frame", sa.Integer(), nullable=True),
         sa.Column("exif", sa.Boolean(), nullable=False),
         sa.Column("started_at", UtcDateTime(), nullable=False),
+        sa.Column("handed_at", UtcDateTime(), nullable=True),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("severity", sa.SmallInteger(), nullable=False),
         sa.ForeignKeyConstraint(["case"], ["review_case.id"], name=op.f("fk_reveal_case_review_case")),
