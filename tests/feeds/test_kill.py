@@ -55,7 +55,7 @@ def kinds_of_child(round_: int):  # type: ignore[no-untyped-def]
     return kinds_of({"one": filled(round_)})
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [2, pytest.param(12, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_killed_again_and_again(sqlite_url: str, times: int) -> None:
     engine = connect(sqlite_url)
     world = World(engine)

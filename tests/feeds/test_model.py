@@ -216,8 +216,8 @@ class Machine(RuleBasedStateMachine):
     [
         ("sqlite_url", "quick"),
         ("postgres_url", "small"),
-        pytest.param("sqlite_url", "long", marks=pytest.mark.slow),
-        pytest.param("postgres_url", "quick", marks=pytest.mark.slow),
+        pytest.param("sqlite_url", "long", marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
+        pytest.param("postgres_url", "quick", marks=[pytest.mark.slow, pytest.mark.timeout(3600)]),
     ],
 )
 def test_the_bank_is_what_its_sources_say(database: str, size: str, request: pytest.FixtureRequest) -> None:
