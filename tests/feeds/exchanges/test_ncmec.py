@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,8 @@ from nightlamp.access.keys import Secret
 from nightlamp.errors import ExchangeError
 from nightlamp.feeds.exchange import Opinion
 from nightlamp.feeds.exchanges import ncmec
-from nightlamp.feeds.exchanges.ncmec import ADDRESSES, KIND, Ncmec, NcmecConfig
+from nightlamp.feeds.exchanges.ncmec import KIND, Ncmec
+from nightlamp.feeds.exchanges.ncmec_config import ADDRESSES, Environment, NcmecConfig
 
 MD5, SHA1, PDQ = "0a" * 16, "0b" * 20, "0c" * 32
 
@@ -368,7 +370,7 @@ def test_the_doctor_tells_wrong_credentials_from_those_of_another_environment(
 
 def test_every_environment_has_an_address_and_tests_are_the_default() -> None:
     assert NcmecConfig(username="x").environment.startswith("test-")
-    assert set(ADDRESSES) == set(ncmec.Environment.__args__)
+    assert set(ADDRESSES) == set(get_args(Environment))
     assert len(set(ADDRESSES.values())) == len(ADDRESSES)
 
 

@@ -15,16 +15,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 from xml.sax.saxutils import escape
-
-from pydantic import Field
 
 from nightlamp.access.keys import Secret
 from nightlamp.errors import ExchangeError, FeedError
 from nightlamp.feeds.exchange import (
-    ExchangeConfig,
     Finding,
     Json,
     Kind,
@@ -34,6 +31,7 @@ from nightlamp.feeds.exchange import (
     Record,
     Sent,
 )
+from nightlamp.feeds.exchanges.ncmec_config import ADDRESSES, NcmecConfig
 from nightlamp.feeds.exchanges.service import Service, basic, iso
 from nightlamp.outbound import Fetcher
 from nightlamp.outbound.guarded_xml import Element, elements
@@ -41,38 +39,6 @@ from nightlamp.signals import installed
 from nightlamp.store import Clock
 
 NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
-Environment = Literal[
-    "test-industry",
-    "test-industry-exploitative",
-    "test-law-enforcement",
-    "test-ngo",
-    "test-exploitative",
-    "test-generative-ai-csam",
-    "test-generative-ai-exploitative",
-    "industry",
-    "industry-exploitative",
-    "law-enforcement",
-    "ngo",
-    "exploitative",
-    "generative-ai-csam",
-    "generative-ai-exploitative",
-]
-ADDRESSES: Mapping[str, str] = {
-    "test-industry": "https://exttest.cybertip.org/hashsharing",
-    "test-industry-exploitative": "https://exttest.cybertip.org/exploitative-hashsharing",
-    "test-law-enforcement": "https://betalesp.ncmec.org/csam-hashsharing",
-    "test-ngo": "https://hashsharing-test.ncmec.org/npo",
-    "test-exploitative": "https://hashsharing-test.ncmec.org/exploitative",
-    "test-generative-ai-csam": "https://hashsharing-test.ncmec.org/generative-ai-csam",
-    "test-generative-ai-exploitative": "https://hashsharing-test.ncmec.org/generative-ai-exploitative",
-    "industry": "https://report.cybertip.org/hashsharing",
-    "industry-exploitative": "https://report.cybertip.org/exploitative-hashsharing",
-    "law-enforcement": "https://lesp.ncmec.org/csam-hashsharing",
-    "ngo": "https://hashsharing.ncmec.org/npo",
-    "exploitative": "https://hashsharing.ncmec.org/exploitative",
-    "generative-ai-csam": "https://hashsharing.ncmec.org/generative-ai-csam",
-    "generative-ai-exploitative": "https://hashsharing.ncmec.org/generative-ai-exploitative",
-}
 # NCMEC's names of fingerprints (as elements, and in capitals as types of feedback) → ours.
 SIGNALS: Mapping[str, str] = {
     "md5": "md5",
@@ -96,30 +62,6 @@ _ENTRIES = frozenset({"image", "video", "deletedImage", "deletedVideo"})
 _NEXT = re.compile(r"/v2/entries\?[!-~]{1,2000}")
 _LINK = re.compile(r"/v2/[!-~]{1,2000}")
 _ID = re.compile(r"[!-~]{1,200}")
-
-
-class NcmecConfig(ExchangeConfig):
-    """What an operator sets.
-
-    Args:
-        environment: whose list, and whether for tests.
-        username: as NCMEC gave it for hash sharing (not the CyberTipline's).
-        url: another address of the service, for a proxy of one's own.
-        members: only entries of these members (numbers); all, if empty.
-        links: fetch fingerprints that stand behind a link, where their signal is installed.
-        link_bytes: the largest such fingerprint.
-        feedback_on: the fingerprint that opinions are about, where an entry has it.
-        reasons: our reason for a negative opinion → NCMEC's name of its reason; ``*``: for all others.
-    """
-
-    environment: Environment = "test-industry"
-    username: str = Field(min_length=1, max_length=200)
-    url: str = ""
-    members: tuple[int, ...] = ()
-    links: bool = False
-    link_bytes: int = Field(8 << 20, ge=1, le=64 << 20)
-    feedback_on: Literal["md5", "sha1", "pdna", "pdq"] = "md5"
-    reasons: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

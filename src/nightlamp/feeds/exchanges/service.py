@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from nightlamp.access.keys import Secret
 from nightlamp.errors import ExchangeError, ExchangeKind, OutboundError
@@ -227,12 +227,6 @@ class Service:
 def basic(user: str, password: Secret) -> str:
     """The header Authorization of RFC 7617."""
     return "Basic " + base64.b64encode(f"{user}:{password.reveal()}".encode()).decode()
-
-
-def origin_of(url: str) -> str:
-    """Scheme and authority, to tell people where something is without telling them more."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "")
 
 
 def iso(at: datetime) -> str:
