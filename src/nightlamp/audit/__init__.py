@@ -12,6 +12,7 @@ entries' ids.
 from nightlamp.audit.chain import Finding, Link, Report, verify
 from nightlamp.audit.checkpoint import Checkpoint, PublicKeys, SigningKey
 from nightlamp.audit.export import export, read_witness, verify_export
+from nightlamp.audit.extract import extract
 from nightlamp.audit.log import Appended, append, append_all, checkpoint, checkpoint_if_due, verify_log
 from nightlamp.audit.record import Detail, Draft, Record
 
@@ -31,6 +32,7 @@ __all__ = [
     "checkpoint",
     "checkpoint_if_due",
     "export",
+    "extract",
     "read_witness",
     "verify",
     "verify_export",

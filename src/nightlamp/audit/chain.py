@@ -1,6 +1,8 @@
 """The chain itself, pure: how a record is hashed onto the one before, and how a chain is checked.
 
-``hash(n) = SHA-256(hash(n−1) ‖ canonical JSON of record n)``, with 32 zero bytes before the first record.
+``hash(n) = SHA-256(hash(n−1) ‖ digest(n))``, with 32 zero bytes before the first record, where ``digest(n)``
+is the SHA-256 of the canonical JSON of record n: so a part of the chain can be shown and checked without what
+its other records say.
 """
 
 from __future__ import annotations
@@ -26,16 +28,23 @@ Fault = Literal[
     "bad signature",  # a checkpoint's signature is wrong
     "unknown key",  # a checkpoint is signed by a key that is not believed
     "checkpoint missing",  # checkpoint numbers are left out
+    "unsigned",  # a part of an extract that no checkpoint ends
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One stored record with its stored hash; ``record`` is its JSON object, ``None`` if unreadable."""
+    """One stored record with its stored hash.
+
+    Args:
+        record: its JSON object; None if unreadable, or left out of an extract.
+        digest: of a record that is left out of an extract.
+    """
 
     sequence: int
     record: dict[str, Any] | None
     hash: str
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,16 @@ def link_hash(before: str, record: dict[str, Any]) -> str:
 
 def text_hash(before: str, record: bytes) -> str:
     """As ``link_hash``, for a record that is written already, in canonical form."""
-    return hashlib.sha256(bytes.fromhex(before) + record).hexdigest()
+    return _joined(before, hashlib.sha256(record).digest())
+
+
+def digest_of(record: dict[str, Any]) -> str:
+    """What stands for ``record`` where it is left out, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical.encode(record)).hexdigest()
+
+
+def _joined(before: str, digest: bytes) -> str:
+    return hashlib.sha256(bytes.fromhex(before) + digest).hexdigest()
 
 
 def verify(
@@ -176,12 +194,16 @@ def _check_link(link: Link, report: Report) -> None:
 
 
 def _fault(link: Link, before: str | None) -> tuple[Fault | None, str]:
-    if link.record is None:
-        return "malformed", "cannot be read as a record"
-    if link.record.get("sequence") != link.sequence:
-        return "malformed", "says another number of itself"
     if not _is_hash(link.hash):
         return "malformed", "its hash is not one"
+    if link.record is None:
+        if link.digest is None or not _is_hash(link.digest):
+            return "malformed", "cannot be read as a record"
+        if before is None or _joined(before, bytes.fromhex(link.digest)) == link.hash:
+            return None, ""
+        return "edited", "does not follow from the record before"
+    if link.record.get("sequence") != link.sequence:
+        return "malformed", "says another number of itself"
     if before is None:
         return None, ""
     try:

@@ -15,6 +15,8 @@ from sqlalchemy import Connection, select
 from nightlamp.audit import canonical
 from nightlamp.audit.chain import ZERO, Link, Report, verify
 from nightlamp.audit.checkpoint import Checkpoint, PublicKeys
+from nightlamp.audit.extract import FORMAT as EXTRACT
+from nightlamp.audit.extract import verify_extract
 from nightlamp.audit.log import checkpoints, links
 from nightlamp.audit.tables import audit_record
 from nightlamp.errors import AuditError
@@ -63,7 +65,7 @@ def export(connection: Connection, keys: PublicKeys, *, after: int = 0) -> Itera
 def verify_export(
     path: Path, keys: PublicKeys | None = None, witnesses: tuple[Checkpoint, ...] = ()
 ) -> tuple[Report, PublicKeys]:
-    """Check an export by itself; also gives the keys that were believed.
+    """Check an export, or an extract, by itself; also gives the keys that were believed.
 
     Args:
         path: the file.
@@ -76,6 +78,9 @@ def verify_export(
     """
     try:
         with path.open("rb") as file:
+            if _object(file.readline()).get("format") == EXTRACT:
+                return verify_extract(file, path, keys, witnesses)
+            file.seek(0)
             header = _header(file, path)
             believed = keys or PublicKeys.from_object(header["keys"])
             start = file.tell()

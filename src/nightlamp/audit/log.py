@@ -158,9 +158,11 @@ def verify_log(connection: Connection, keys: PublicKeys, witnesses: Iterable[Che
     return report
 
 
-def links(connection: Connection, after: int = 0) -> Iterator[Link]:
-    """The stored records after a sequence, in order."""
+def links(connection: Connection, after: int = 0, until: int | None = None) -> Iterator[Link]:
+    """The stored records after a sequence, in order; no further than ``until``."""
     query = select(audit_record).where(audit_record.c.sequence > after).order_by(audit_record.c.sequence)
+    if until is not None:
+        query = query.where(audit_record.c.sequence <= until)
     for row in connection.execution_options(yield_per=_AT_ONCE).execute(query):
         yield _link(row)
 
