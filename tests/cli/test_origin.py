@@ -116,7 +116,7 @@ def test_a_detector_is_asked_and_one_that_cannot_be_is_an_error(folder: Path) ->
 
     assert asked.exit_code == 0
     (said,) = (s for s in line["statements"] if s["source"] == "detector")
-    assert 0 <= said["fields"]["bright.made"] <= 1
+    assert 0 <= said["fields"]["bright_made"] <= 1
     refused = _invoke("origin", "--detector", written(folder, sha256="0" * 64), folder / "photo.jpg")
     assert refused.exit_code == 78
     assert "sha256" in refused.stderr
@@ -149,10 +149,10 @@ def test_evaluate_says_what_a_detector_is_worth(known: tuple[Path, Path], tmp_pa
     told = json.loads(_invoke("origin", "evaluate", "--json", *options).stdout)
 
     assert shown.exit_code == 0, shown.output
-    assert "bright.made: 25 real, 11 made" in shown.stdout
+    assert "bright_made: 25 real, 11 made" in shown.stdout
     assert "too few to know a rate of 1 % false alarms" in shown.stdout
     assert "calibration error" in shown.stdout
-    result = told["scores"]["bright.made"]
+    result = told["scores"]["bright_made"]
     assert told["real"] == {"pictures": 25, "not examined": 0, "not pictures": 1}
     assert result["auc"] == pytest.approx((10 * 25 + 5.5) / (11 * 25))
     (point,) = (p for p in result["points"] if p["allowed"] == 0.01)

@@ -42,8 +42,8 @@ def test_scores_are_what_the_model_gives(tmp_path: Path) -> None:
 
     # 204 is 0.8 of 255: logits of -2.4 and 2.4.
     assert scores == {
-        "bright.real": pytest.approx(sigmoid(-4.8), abs=1e-5),
-        "bright.made": pytest.approx(sigmoid(4.8), abs=1e-5),
+        "bright_real": pytest.approx(sigmoid(-4.8), abs=1e-5),
+        "bright_made": pytest.approx(sigmoid(4.8), abs=1e-5),
     }
 
 
@@ -64,7 +64,7 @@ def test_the_manifest_says_how_it_is_fed_and_read(
 ) -> None:
     scores = detector.load(written(tmp_path, **changes)).score(grey(204))
 
-    assert scores["bright.made"] == pytest.approx(expected, abs=1e-4)
+    assert scores["bright_made"] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("size", [(100, 100), (400, 20), (3, 700), (1, 1), (1, 9000)])
@@ -75,7 +75,7 @@ def test_pictures_of_every_shape_are_fitted(tmp_path: Path, size: tuple[int, int
         folder = tmp_path / fit
         folder.mkdir()
         found = detector.load(written(folder, input__fit=fit, input__resize=20 if fit == "crop" else 0))
-        shares[fit] = found.score(picture)["bright.made"]
+        shares[fit] = found.score(picture)["bright_made"]
 
     full = sigmoid(8)
     assert shares["crop"] == shares["stretch"] == pytest.approx(full, abs=1e-4)
@@ -101,7 +101,7 @@ def test_layout_and_channels(tmp_path: Path) -> None:
         folder = tmp_path / channels
         folder.mkdir()
         path = written(folder, data, **common, output__activation="none", input__channels=channels)
-        scores[channels] = detector.load(path).score(red)["bright.first"]
+        scores[channels] = detector.load(path).score(red)["bright_first"]
 
     assert scores == {"RGB": 1.0, "BGR": 0.0}
 
@@ -118,13 +118,13 @@ def test_a_detector_is_a_weak_hint_at_most(tmp_path: Path) -> None:
     assert not bright.generative_ai
     (told,) = dark.statements
     assert (told.says, told.strength) == ("measured", Strength.CONTEXT)
-    assert told.field("bright.made") == pytest.approx(sigmoid(16 * (10 / 255 - 0.5)), abs=1e-4)
+    assert told.field("bright_made") == pytest.approx(sigmoid(16 * (10 / 255 - 0.5)), abs=1e-4)
 
 
 def test_score_takes_bytes_and_gives_a_policys_scores(tmp_path: Path) -> None:
     path = written(tmp_path)
 
-    assert detector.score(jpeg(picture=grey(204)), [path])["bright.made"] == pytest.approx(
+    assert detector.score(jpeg(picture=grey(204)), [path])["bright_made"] == pytest.approx(
         sigmoid(4.8), abs=0.01
     )
     with pytest.raises(MediaError):

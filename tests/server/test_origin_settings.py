@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tests.origin.files import png
+from tests.origin.models import written
 
 from nightlamp.errors import ConfigError
 from nightlamp.examine import Workers
+from nightlamp.policy import Facts
 from nightlamp.settings import Settings
-from tests.origin.files import png
-from tests.origin.models import written
 
 
 def test_the_pixels_and_the_operators_own_detectors_are_asked_if_the_settings_say_so(tmp_path):
@@ -17,6 +18,13 @@ def test_the_pixels_and_the_operators_own_detectors_are_asked_if_the_settings_sa
         found = pool.examine(png()).result().origin
     sources = {statement.source for statement in found.statements}
     assert "detector" in sources
+
+
+def test_a_detectors_probabilities_are_scores_of_the_policy(tmp_path):
+    with Workers(1, origin=Settings(origin={"detectors": [str(written(tmp_path))]}).origin.asked()) as pool:
+        facts = Facts.of(pool.examine(png()).result(), ())
+    assert set(facts.scores) == {"bright_real", "bright_made"}
+    assert sum(facts.scores.values()) == pytest.approx(1)
 
 
 def test_by_default_the_pixels_are_not_asked(tmp_path):

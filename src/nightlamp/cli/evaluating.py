@@ -73,7 +73,7 @@ def evaluate(
 
     if not detectors and not signals:
         raise click.UsageError("Missing option '--detector' or '--signals': what to evaluate")
-    labels = {f"{m.name}.{m.made}" for m in detectors_named(detectors) if m.made}
+    labels = {f"{m.name}_{m.made}" for m in detectors_named(detectors) if m.made}
     if len(labels) < len(detectors):
         raise click.UsageError("each manifest must have its own name, and say which label means made")
     scores: list[dict[str, list[float]]] = []

@@ -145,7 +145,7 @@ class Decider:
             unchecked=(*facts.unchecked, *force.unchecked, *unchecked),
             context=Context(where.service, where.room, where.submitted_at, subject.late),
             jurisdiction=where.jurisdiction,
-            scores=subject.scores,
+            scores={**facts.scores, **subject.scores},
         )
         try:
             given = decide(facts, force.rules)
@@ -162,7 +162,7 @@ class Decider:
             len(given.matches),
             now,
             facts.actor,
-            subject.scores,
+            facts.scores,
         )
 
 

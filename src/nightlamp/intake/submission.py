@@ -126,7 +126,7 @@ class Ruling:
         late: the item passed before, and an entry that is new since matches it.
         matches: how many there were; ``verdict.matches`` may hold the closest alone.
         history: the actor's, as the policy saw it.
-        scores: of look-up services, as the policy saw them.
+        scores: of look-up services and detectors, as the policy saw them.
     """
 
     id: str

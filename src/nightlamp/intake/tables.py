@@ -89,7 +89,7 @@ verdict = Table(
     Column("unchecked", JSON, nullable=False),
     Column("handling", JSON, nullable=False),
     Column("history", JSON, nullable=False),  # the actor's, as the policy saw it
-    Column("scores", JSON(none_as_null=True)),  # of look-up services; NULL: none
+    Column("scores", JSON(none_as_null=True)),  # of look-up services and detectors; NULL: none
     Column("matches", Integer, nullable=False),  # how many there were; the closest are stored
     Column("decided_at", UtcDateTime, nullable=False),
 )

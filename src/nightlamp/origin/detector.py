@@ -111,7 +111,7 @@ class Detector:
         self._run(np.zeros(shape, self._type))
 
     def score(self, picture: PIL.Image.Image) -> dict[str, float]:
-        """The calibrated probability of each label, by ``"name.label"``.
+        """The calibrated probability of each label, by ``"name_label"``.
 
         Args:
             picture: upright, mode RGB.
@@ -135,7 +135,7 @@ class Detector:
             probabilities = _sigmoid(slope * np.log(inner / (1 - inner)) + offset)
         name = self.manifest.name
         return {
-            f"{name}.{label}": float(p) for label, p in zip(self.manifest.labels, probabilities, strict=True)
+            f"{name}_{label}": float(p) for label, p in zip(self.manifest.labels, probabilities, strict=True)
         }
 
     def _shape(self) -> tuple[int, int, int, int]:
@@ -207,7 +207,7 @@ def of_picture(picture: PIL.Image.Image, detector: Detector) -> Statement:
         ConfigError: as ``Detector.score``.
     """
     manifest, scores = detector.manifest, detector.score(picture)
-    made = scores.get(f"{manifest.name}.{manifest.made}")
+    made = scores.get(f"{manifest.name}_{manifest.made}")
     told = f"the operator's detector {manifest.name} was asked"
     if made is None:
         return state("detector", "measured", told, Strength.CONTEXT, scores)
@@ -220,7 +220,7 @@ def of_picture(picture: PIL.Image.Image, detector: Detector) -> Statement:
 def score(
     data: bytes | memoryview, manifests: Iterable[Path], limits: Limits | None = None
 ) -> dict[str, float]:
-    """The scores of every detector for a picture's first frame, by ``"name.label"``.
+    """The scores of every detector for a picture's first frame, by ``"name_label"``.
 
     Decodes here, in this process: for bytes of others, ask a worker (``Asked.detectors``).
 

@@ -108,7 +108,8 @@ class Facts:
         """What an examination and the banks give; ``unchecked`` is what the banks could not check."""
         e = examination
         item = Item(e.media_type, e.size, e.width, e.height, e.frames)
-        return Facts(matches, (*e.unchecked, *unchecked), item, Origin.of(e.origin))
+        scores = _detected(e.origin) if e.origin is not None else {}
+        return Facts(matches, (*e.unchecked, *unchecked), item, Origin.of(e.origin), scores)
 
     @property
     def hits(self) -> list[Match]:
@@ -119,3 +120,14 @@ class Facts:
     def known_by(self) -> list[str]:
         """The benign banks that hold an equal digest of the item, by name."""
         return sorted({m.bank.name for m in self.matches if m.bank.benign and m.distance == 0})
+
+
+def _detected(origin: Assessment) -> dict[str, float]:
+    """What the operator's detectors said, by the names of their scores."""
+    return {
+        name: value
+        for statement in origin.statements
+        if statement.source == "detector"
+        for name, value in statement.fields
+        if isinstance(value, float)
+    }
