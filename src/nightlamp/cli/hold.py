@@ -76,5 +76,60 @@ def release(hold_id: str, reason: str, config_file: Path | None) -> None:
     click.echo("released")
 
 
+@hold.command()
+@click.argument("object_id", metavar="OBJECT")
+@click.option("--process", required=True, help="The court's or authority's own reference.")
+@click.option("--until", required=True, type=_DAY, help="Until when, in UTC.")
+@click.option("--jurisdiction", default="US", show_default=True, help="Whose process it is.")
+@config_option
+def request(
+    object_id: str, process: str, until: datetime, jurisdiction: str, config_file: Path | None
+) -> None:
+    """Keep an OBJECT because a court or an authority asked for it.
+
+    The same --process again moves the end to the later date. As long as it is in force, hold destroy refuses.
+
+    \b
+    nightlamp hold request k3f… --process "warrant 26-114" --until 2027-06-30
+    """
+    settings = load_settings(config_file)
+    from nightlamp.vault import hold_for_request
+
+    with vault_of(settings) as store, store.engine.begin() as connection:
+        made = hold_for_request(
+            connection,
+            object_id,
+            process,
+            until=until.replace(tzinfo=UTC),
+            jurisdiction=jurisdiction,
+            actor=operator(),
+            now=store.clock(),
+        )
+    click.echo(f"{made.id}: held until {_day(made.expires)}")
+
+
+@hold.command()
+@click.argument("object_id", metavar="OBJECT")
+@click.option("--request", required=True, help="The authority's reference of its request to destroy.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@config_option
+def destroy(object_id: str, request: str, yes: bool, config_file: Path | None) -> int:
+    """Destroy an OBJECT now, though holds keep it, because an authority asked for it.
+
+    A hold of a legal request must be released first. The order and the destruction are in the audit log:
+    nightlamp audit show --subject object:… proves them. The exit status is 1 if its bytes could not be
+    removed.
+    """
+    settings = load_settings(config_file)
+    from nightlamp.vault import destroy as destroy_now
+
+    if not yes:
+        click.confirm(f"Destroy object {object_id} for good?", abort=True)
+    with vault_of(settings) as store:
+        gone = destroy_now(store, object_id, actor=operator(), request=request)
+    click.echo("destroyed" if gone else "marked; its bytes could not be removed yet: nightlamp vault purge")
+    return int(not gone)
+
+
 def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"

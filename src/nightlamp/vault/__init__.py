@@ -11,7 +11,7 @@ says why, then ``Vault.enter``.
 """
 
 from nightlamp.vault.disk import DiskPlace
-from nightlamp.vault.holds import Hold, HoldRequest, term
+from nightlamp.vault.holds import Hold, HoldRequest, hold_for_request, reference_of, term
 from nightlamp.vault.keys import Identity, Recipients
 from nightlamp.vault.opening import open_vault
 from nightlamp.vault.place import Place
@@ -21,6 +21,7 @@ from nightlamp.vault.upkeep import (
     Reconciled,
     Rekeyed,
     adopt_stranger,
+    destroy,
     purge,
     reconcile,
     rekey,
@@ -44,9 +45,12 @@ __all__ = [
     "Sealed",
     "Vault",
     "adopt_stranger",
+    "destroy",
+    "hold_for_request",
     "open_vault",
     "purge",
     "reconcile",
+    "reference_of",
     "rekey",
     "remove_stranger",
     "still_strange",

@@ -6,10 +6,10 @@ operator says the date. Not legal advice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, tuple_, update
 
 from nightlamp import audit
 from nightlamp.errors import VaultError
@@ -17,6 +17,8 @@ from nightlamp.vault.place import new_name
 from nightlamp.vault.tables import vault_blob, vault_hold, vault_object
 
 _YEARS = {"US": 1, "UK": 1}
+_LEGAL = "legal request "
+_LONGEST_REFERENCE = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,11 @@ class Hold:
     expires: datetime
     released: datetime | None
 
+    @property
+    def legal(self) -> bool:
+        """A court or an authority asked for it: no destruction passes over it."""
+        return self.reason.startswith(_LEGAL)
+
 
 def term(jurisdiction: str, start: datetime) -> datetime:
     """The end of the legal term from ``start``; from 29 February it is 1 March.
@@ -73,7 +80,7 @@ def place_hold(
     Raises:
         VaultError: the object is not kept (any more), or the hold would be over at once.
     """
-    _lock(connection, object_id)
+    lock_kept(connection, object_id)
     expires = request.expires or term(request.jurisdiction, now)
     if expires <= now:
         raise VaultError("a hold must end in the future", where=f"object {object_id}")
@@ -90,6 +97,56 @@ def place_hold(
     return hold
 
 
+def hold_for_request(
+    connection: Connection,
+    object_id: str,
+    reference: str,
+    *,
+    until: datetime,
+    jurisdiction: str,
+    actor: str,
+    now: datetime,
+) -> Hold:
+    """Keep an object until a date because a court or an authority asked for it.
+
+    The same reference once more moves the end to the later of the two dates.
+
+    Args:
+        connection: in a transaction that may write.
+        object_id: the object.
+        reference: the legal process's own; no personal data.
+        until: the end.
+        jurisdiction: whose process it is.
+        actor: for the audit.
+        now: the time.
+
+    Raises:
+        VaultError: the object is not kept (any more), or ``until`` is past.
+    """
+    reason = _LEGAL + reference_of(reference)
+    for each in holds(connection, object_id):
+        if each.reason == reason and each.released is None and each.expires > now:
+            if until > each.expires:
+                extend(connection, each.id, until, actor=actor, reason=reason, now=now)
+            return replace(each, expires=max(until, each.expires))
+    request = HoldRequest(reason, jurisdiction, until)
+    return place_hold(connection, object_id, request, actor=actor, now=now)
+
+
+def reference_of(text: str) -> str:
+    """The reference of a legal process as it may stand in holds and in the audit log.
+
+    Raises:
+        VaultError: it is empty, too long, or has control characters.
+    """
+    tidy = " ".join(text.split())
+    if not tidy or len(tidy) > _LONGEST_REFERENCE or not tidy.isprintable():
+        raise VaultError(
+            f"a reference has 1 to {_LONGEST_REFERENCE} printable characters", where="the legal process"
+        )
+    return tidy
+
+
 def extend(
     connection: Connection, hold_id: str, expires: datetime, *, actor: str, reason: str, now: datetime
 ) -> None:
@@ -99,7 +156,7 @@ def extend(
         VaultError: there is no such hold, it is released, its object is gone, or the date is not later.
     """
     hold = _active(connection, hold_id)
-    _lock(connection, hold.object)
+    lock_kept(connection, hold.object)
     if expires <= max(hold.expires, now):
         raise VaultError(
             "an extension must be later than the present end", where=f"hold {hold_id}", hint="release"
@@ -142,6 +199,32 @@ def running(connection: Connection, *, before: datetime | None = None) -> list[H
     return [Hold(**row._mapping) for row in rows]
 
 
+def page_holds(
+    connection: Connection,
+    *,
+    after: str | None = None,
+    limit: int = 50,
+    object_id: str | None = None,
+    before: datetime | None = None,
+) -> list[Hold]:
+    """As ``running``, from behind the hold ``after``; of one object also those that are over.
+
+    Raises:
+        VaultError: ``after`` is no hold.
+    """
+    c = vault_hold.c
+    query = select(vault_hold).order_by(c.expires, c.id).limit(limit)
+    query = query.where(c.released.is_(None) if object_id is None else c.object == object_id)
+    if before is not None:
+        query = query.where(c.expires < before)
+    if after is not None:
+        last = connection.execute(select(c.expires, c.id).where(c.id == after)).one_or_none()
+        if last is None:
+            raise VaultError("there is no such hold", where="cursor")
+        query = query.where(tuple_(c.expires, c.id) > tuple_(*last))
+    return [Hold(**row._mapping) for row in connection.execute(query)]
+
+
 def _active(connection: Connection, hold_id: str) -> Hold:
     row = connection.execute(
         select(vault_hold).where(vault_hold.c.id == hold_id).with_for_update()
@@ -153,8 +236,12 @@ def _active(connection: Connection, hold_id: str) -> Hold:
     return Hold(**row._mapping)
 
 
-def _lock(connection: Connection, object_id: str) -> None:
-    """Lock the object against a purge, and see that it is kept."""
+def lock_kept(connection: Connection, object_id: str) -> None:
+    """Lock the object against a purge, and see that it is kept.
+
+    Raises:
+        VaultError: it is not.
+    """
     connection.execute(select(vault_object.c.id).where(vault_object.c.id == object_id).with_for_update())
     kept = select(vault_blob.c.name).where(vault_blob.c.object == object_id, vault_blob.c.state == "kept")
     if connection.scalar(kept) is None:

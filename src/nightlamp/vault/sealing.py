@@ -13,7 +13,7 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pyrage
 
@@ -22,6 +22,7 @@ from nightlamp.vault.keys import Identity, Recipients
 from nightlamp.vault.place import Place, Sink, Source
 
 _CHUNK = 1 << 16
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,20 @@ def seal_to(place: Place, name: str, source: Source, recipients: Recipients) -> 
     Raises:
         VaultError: the storage failed; else what ``source`` raised. Nothing has the name then.
     """
-    tap: list[_Tap] = []
+    done: list[tuple[str, int]] = []
+    place.put(name, lambda out: done.append(seal_into(out, source, recipients)))
+    return Sealed(name, *done[-1], recipients.fingerprint)
 
-    def fill(out: Sink) -> None:
-        taps = (_Tap(out), _Source(source))
-        tap.append(taps[0])
-        _stream(lambda: pyrage.encrypt_io(taps[1], taps[0], recipients.keys), *taps)
 
-    place.put(name, fill)
-    return Sealed(name, tap[-1].digest.hexdigest(), tap[-1].size, recipients.fingerprint)
+def seal_into(out: Sink, source: Source, recipients: Recipients) -> tuple[str, int]:
+    """Seal ``source`` into ``out``; gives the SHA-256 and the size of the sealed bytes.
+
+    Raises:
+        what ``source`` or ``out`` raised; ``out`` has a part then: drop it.
+    """
+    target, given = _Tap(out), _Source(source)
+    _stream(lambda: pyrage.encrypt_io(given, target, recipients.keys), target, given)
+    return target.digest.hexdigest(), target.size
 
 
 def unseal_to(out: Sink, sealed: Source, sha256: str, identity: Identity) -> None:
@@ -99,11 +105,23 @@ def reseal_to(
     Raises:
         VaultError: as ``unseal_to`` and ``seal_to``; nothing has the name then.
     """
+    return through(
+        lambda pipe: unseal_to(pipe, sealed, sha256, identity),
+        lambda pipe: seal_to(place, name, pipe, recipients),
+    )
+
+
+def through(give: Callable[[Sink], None], take: Callable[[Source], T]) -> T:
+    """What ``take`` makes of the bytes that ``give`` writes, a few chunks of them in memory at a time.
+
+    Raises:
+        what either raised.
+    """
     pipe = _Pipe()
 
     def feed() -> None:
         try:
-            unseal_to(pipe, sealed, sha256, identity)
+            give(pipe)
         except BaseException as error:  # noqa: BLE001 (the other thread must hear of it, whatever it is)
             pipe.end(error)
         else:
@@ -112,7 +130,7 @@ def reseal_to(
     feeder = threading.Thread(target=feed, name="nightlamp-reseal", daemon=True)
     feeder.start()
     try:
-        return seal_to(place, name, pipe, recipients)
+        return take(pipe)
     finally:
         pipe.hang_up()
         feeder.join()

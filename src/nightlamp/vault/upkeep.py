@@ -25,7 +25,7 @@ from sqlalchemy.exc import IntegrityError
 from nightlamp import audit
 from nightlamp.errors import VaultError
 from nightlamp.store.engine import reading
-from nightlamp.vault.holds import HoldRequest, place_hold
+from nightlamp.vault.holds import HoldRequest, holds, lock_kept, place_hold, reference_of, release
 from nightlamp.vault.keys import Identity, Recipients
 from nightlamp.vault.place import Stored, new_name
 from nightlamp.vault.sealing import reseal_to
@@ -93,6 +93,41 @@ def purge(vault: Vault, *, delay: timedelta = timedelta(0), now: datetime | None
         connection.execute(update(vault_object).where(vault_object.c.due.is_not(None), held).values(due=None))
     destroyed, failed = _finish(vault)
     return Purged(destroyed, due, failed)
+
+
+def destroy(vault: Vault, object_id: str, *, actor: str, request: str) -> bool:
+    """Destroy an object now, though holds keep it, because an authority asked for it (18 USC 2258B(c)(2)).
+
+    The order, every hold that it ends and the destruction are in the audit log.
+
+    Args:
+        vault: the vault.
+        object_id: the object.
+        actor: who carries it out.
+        request: the authority's reference.
+
+    Returns:
+        Whether its bytes are gone; if not, the storage failed, and the next purge tries again.
+
+    Raises:
+        VaultError: it is not kept (any more), or a legal request keeps it: release that hold first.
+    """
+    now, reference = vault.clock(), reference_of(request)
+    with vault.engine.begin() as connection:
+        lock_kept(connection, object_id)
+        active = [each for each in holds(connection, object_id) if each.released is None]
+        if any(each.legal and each.expires > now for each in active):
+            raise VaultError(
+                "a legal request keeps it", where=f"object {object_id}", hint="nightlamp hold release"
+            )
+        facts: dict[str, audit.Detail] = {"request": reference, "holds": len(active)}
+        audit.append(connection, actor, "vault.destruction_ordered", f"object:{object_id}", facts, at=now)
+        for each in active:
+            release(connection, each.id, actor=actor, reason=f"destruction: {reference}", now=now)
+        _condemn(connection, object_id, now, timedelta(0))
+        names = connection.scalars(select(vault_blob.c.name).where(vault_blob.c.object == object_id)).all()
+    _finish(vault)
+    return "destroying" not in _states(vault, names).values()
 
 
 def reconcile(vault: Vault, *, older_than: timedelta = timedelta(hours=1)) -> Reconciled:

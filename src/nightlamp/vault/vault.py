@@ -12,7 +12,7 @@ from nightlamp.store.clock import Clock, utc_now
 from nightlamp.vault.holds import HoldRequest, place_hold
 from nightlamp.vault.keys import Identity, Recipients
 from nightlamp.vault.place import Place, Sink, Source, new_name
-from nightlamp.vault.sealing import Content, Sealed, seal_to, unseal_to
+from nightlamp.vault.sealing import Content, Sealed, seal_into, seal_to, through, unseal_to
 from nightlamp.vault.tables import vault_blob, vault_object
 
 
@@ -124,3 +124,40 @@ class Vault:
         out = io.BytesIO()
         self.open_to(out, object_id, identity, actor=actor, why=why)
         return Content(out.getvalue())
+
+    def hand_over(
+        self,
+        out: Sink,
+        object_id: str,
+        identity: Identity,
+        recipients: Recipients,
+        *,
+        actor: str,
+        why: str,
+        watch: Sink,
+    ) -> tuple[str, int]:
+        """Seal an object's content for somebody else into ``out``; gives SHA-256 and size of what is sealed.
+
+        It is never whole in memory, and never clear on a disk.
+
+        Args:
+            watch: is given the clear content, e.g. to hash it; must not be a disk.
+
+        Raises:
+            VaultError: as ``open_to``; else what ``out`` raised. ``out`` has a part then: drop it.
+        """
+
+        def give(pipe: Sink) -> None:
+            self.open_to(_Both(watch, pipe), object_id, identity, actor=actor, why=why)
+
+        return through(give, lambda pipe: seal_into(out, pipe, recipients))
+
+
+class _Both:
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def write(self, data: bytes, /) -> int:
+        for each in self._sinks:
+            each.write(data)
+        return len(data)
