@@ -26,6 +26,8 @@ from nightlamp.server.logs import configure
 from nightlamp.settings import Settings
 from nightlamp.store import utc_now
 
+from . import drawn
+
 ORIGIN = "https://nightlamp.example"
 PASSWORD = "correct horse battery"
 HASH = passwords.hashed(PASSWORD, "")
@@ -40,6 +42,7 @@ class House:
     log: io.StringIO
     people: dict[str, accounts.Account] = field(default_factory=dict)
     secrets: dict[str, bytes] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)  # of what stands in addresses, by the parameter's name
 
     def person(self, name: str, *roles: Role, display: str = "", second: bool = True) -> accounts.Account:
         """Somebody with a password, and one-time codes if ``second``."""
@@ -137,15 +140,14 @@ def routes(house: House) -> list[APIRoute]:
     return found
 
 
-def path_of(route: Any) -> str:
-    return re.sub(
-        r"\{number\}", "1", re.sub(r"\{name\}", "console.css", re.sub(r"\{\w+_id\}", "x", route.path))
-    )
+def path_of(route: Any, ids: dict[str, str]) -> str:
+    known = {"number": "1", "name": "console.css", **ids}
+    return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], "x"), route.path)
 
 
 def addresses(house: House, method: str) -> list[str]:
     """The addresses that answer a method."""
-    spec = {path_of(route) for route in routes(house) if method in route.methods}
+    spec = {path_of(route, house.ids) for route in routes(house) if method in route.methods}
     assert len(spec) > 8
     return sorted(spec)
 
@@ -181,9 +183,15 @@ def build(tmp_path: Path, sqlite_url: str) -> Iterator[Build]:
 def house(build: Build) -> House:
     """A node with one person of each role, named as the role."""
     made = build()
-    for role in ROLES:
-        made.person(role, role)
+    settle(made)
     return made
+
+
+def settle(house: House) -> None:
+    """A person of each role, and a case that waits."""
+    for role in ROLES:
+        house.person(role, role)
+    house.ids["case_id"] = drawn.file(house.node).case
 
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -215,8 +223,7 @@ def chromium() -> Iterator[Any]:
 def live(build: Build) -> Iterator[tuple[House, str]]:
     """A node that listens on this machine, with one person of each role, and the address of its console."""
     made = build(url="")
-    for role in ROLES:
-        made.person(role, role)
+    settle(made)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

@@ -10,6 +10,7 @@ import pytest
 
 from nightlamp.accounts import ROLES, sessions
 from nightlamp.banks.live import create_bank
+from nightlamp.cases import claim
 from nightlamp.feeds import NewFeed, create_feed
 from nightlamp.feeds.exchange import ExchangeConfig, Kind
 from nightlamp.feeds.tables import feed
@@ -18,6 +19,7 @@ from nightlamp.server.console.pages import environment
 from nightlamp.store import utc_now
 from nightlamp.values import Bank
 
+from . import drawn
 from .conftest import ORIGIN, PASSWORD, House, addresses
 
 HOSTILE = "<script>alert(1)</script>\"'>\u202egpj.exe\u2066{{ 7*7 }}%(x)s\x1b[31m\u200b"
@@ -97,6 +99,8 @@ MAY = {
     "/feeds": {"admin", "lead"},
     "/policies": {"admin", "lead"},
     "/chain": {"admin", "auditor"},
+    "/cases": {"reviewer", "lead"},
+    "/pixels": set(),  # good once, and there is none
     "/account": set(ROLES),
     "/set-up": set(ROLES),
     "/": set(ROLES),
@@ -141,7 +145,10 @@ def test_a_session_that_is_half_way_opens_nothing(house):
 
 def fill(house: House) -> None:
     """Hostile text wherever text of strangers is kept."""
-    person = house.person("mallory", "admin", display=HOSTILE)
+    person = house.person("mallory", *ROLES, display=HOSTILE)
+    filed = drawn.file(house.node, 7, text=HOSTILE, queue="<b>night</b>")
+    house.ids["case_id"] = filed.case
+    house.node.writer.write(lambda c: claim(c, filed.case, by=f"person:{person.id}", now=utc_now()))
     bank = Bank("<script>alert(1)</script>", source="<script>alert(2)</script>", category="A1")
     house.node.change(lambda c: create_bank(c, bank, actor="system"))
     kinds = {"quiet": Kind("quiet", "Quiet", ExchangeConfig, lambda *_: None)}

@@ -93,6 +93,6 @@ class Renderer:
 
 
 def _code(text: str) -> MediaCode:
-    from typing import get_args
+    from typing import cast, get_args
 
-    return text if text in get_args(MediaCode) else "damaged"
+    return cast("MediaCode", text) if text in get_args(MediaCode) else "damaged"

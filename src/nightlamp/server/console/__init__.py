@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from nightlamp.accounts import Provider
 from nightlamp.server.console import (
     banks,
+    cases,
     chain,
     feeds,
     files,
@@ -28,7 +29,9 @@ from nightlamp.server.console import (
     own_account,
     people,
     policies,
+    queue,
     setting_up,
+    showing,
     signing_in,
 )
 from nightlamp.server.console.guard import Guard
@@ -38,7 +41,10 @@ from nightlamp.server.gatekeeping import App
 from nightlamp.server.node import Node
 from nightlamp.server.problems import ANSWERED
 
-_PAGES = (home, signing_in, setting_up, own_account, people, keys, banks, feeds, policies, chain, files)
+_PAGES = (
+    *(home, signing_in, setting_up, own_account, queue, cases, showing),
+    *(people, keys, banks, feeds, policies, chain, files),
+)
 
 __all__ = ["create_console"]
 

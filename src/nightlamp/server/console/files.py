@@ -13,6 +13,7 @@ router = APIRouter()
 _TYPES = {
     "htmx.min.js": "text/javascript",
     "console.js": "text/javascript",
+    "review.js": "text/javascript",
     "console.css": "text/css",
     "icon.svg": "image/svg+xml",
 }

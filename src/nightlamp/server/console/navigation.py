@@ -28,6 +28,7 @@ class Place:
 
 PLACES: Sequence[Place] = (
     Place("/", N_("Start"), "g h"),
+    Place("/cases", N_("Cases"), "g c", ("reviewer", "lead")),
     Place("/people", N_("People"), "g p", ("admin",)),
     Place("/keys", N_("API keys"), "g k", ("admin",)),
     Place("/banks", N_("Banks"), "g b", ("admin", "lead")),

@@ -1,0 +1,214 @@
+"""One case: what is known of it without a look, whose it is, and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy import Connection
+
+from nightlamp import cases
+from nightlamp.accounts import Person
+from nightlamp.errors import CaseError
+from nightlamp.server.console import answers, queue
+from nightlamp.server.console.desk import Reviewer, desk_of, names_of, one_queue, take_next, terms_of
+from nightlamp.server.console.language import N_
+from nightlamp.server.console.pages import go, page, refusal
+from nightlamp.server.console.showing import can_show
+from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting
+from nightlamp.server.problems import Problem, problem_of
+from nightlamp.store import reading, utc_now
+
+router = APIRouter(prefix="/cases")
+_EMPTY = {"answer": "", "ai_made": "unknown", "drawn": "", "note": ""}
+
+
+@router.get("/{case_id}")
+def show(request: Request, visit: Visiting, person: Reviewer, case_id: str) -> Response:
+    """The case."""
+    return _show(request, visit, person, case_id)
+
+
+@router.get("/{case_id}/ready")
+def ready(visit: Visiting, person: Reviewer, case_id: str) -> Response:
+    """For a page whose session had ended: what its form must carry now."""
+    with reading(visit.node.engine) as connection:
+        cases.get_case(connection, case_id)
+    return JSONResponse({"csrf": visit.csrf, "person": person.id})
+
+
+@router.post("/{case_id}/claim")
+def claim(request: Request, visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> Response:  # noqa: ARG001
+    """Take it."""
+
+    def work(connection: Connection) -> None:
+        lead, lease = person.may("lead"), terms_of(visit).lease
+        cases.claim(connection, case_id, by=person.actor, now=utc_now(), lead=lead, lease=lease)
+
+    return _change(request, visit, person, case_id, work)
+
+
+@router.post("/{case_id}/renew")
+def renew(visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> Response:  # noqa: ARG001
+    """Keep it while the page is open."""
+    lease = terms_of(visit).lease
+    visit.node.writer.write(lambda c: cases.renew(c, case_id, by=person.actor, now=utc_now(), lease=lease))
+    return Response(status_code=204)
+
+
+@router.post("/{case_id}/release")
+def release(visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> Response:  # noqa: ARG001
+    """Give it back."""
+    visit.node.writer.write(lambda c: cases.release(c, case_id, by=person.actor, now=utc_now()))
+    return go("/cases")
+
+
+@router.post("/{case_id}/elsewhere")
+def elsewhere(visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> Response:  # noqa: ARG001
+    """Give it back, and take the next one of any other queue."""
+
+    def work(connection: Connection) -> cases.Case | None:
+        now = utc_now()
+        case = cases.release(connection, case_id, by=person.actor, now=now)
+        others = [name for name in cases.queues(connection) if name != case.queue]
+        return take_next(connection, visit, person, now, others) if others else None
+
+    case = visit.node.writer.write(work)
+    return go(_address(case, {"queue": case.queue} if case else {}))
+
+
+@router.post("/{case_id}/decide")
+def decide(request: Request, visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> Response:
+    """Answer, and get the next case in the same answer."""
+    if form.get("person", person.id) != person.id:
+        raise Problem("forbidden", "somebody else has signed in", hint="reload the page")
+    queues = one_queue(form.get("queue"))
+
+    def work(connection: Connection) -> cases.Case | None:
+        now, terms = utc_now(), terms_of(visit)
+        case = cases.get_case(connection, case_id)
+        seen = cases.has_looked(connection, case_id, person.actor)
+        answer = answers.answer_of(form, seen=seen, known=case.known)
+        cases.decide(
+            connection,
+            case_id,
+            answer,
+            by=person.actor,
+            version=_version(form),
+            now=now,
+            lead=person.may("lead"),
+            undo=terms.undo,
+        )
+        return take_next(connection, visit, person, now, queues)
+
+    try:
+        following = visit.node.writer.write(work)
+    except CaseError as error:
+        if error.code == "not found":
+            raise
+        return _show(request, visit, person, case_id, error=error, kept=form)
+    if not request.headers.get("hx-request"):
+        return go(_address(following, form))
+    if following is None:
+        return _moved(queue.show(request, visit, person), _address(None, form))
+    made = _show(request, visit, person, following.id, in_queue=form.get("queue", "*"))
+    return _moved(made, _address(following, form))
+
+
+@router.post("/{case_id}/undo")
+def undo(request: Request, visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> Response:
+    """Take one's last answer back; it stands in the form again."""
+    given_id = form.get("decision", "")
+
+    def work(connection: Connection) -> Form:
+        given = [
+            each for each in cases.answers(connection, case_id, viewer=person.actor) if each.id == given_id
+        ]
+        cases.undo(connection, given_id, by=person.actor, now=utc_now(), lease=terms_of(visit).lease)
+        return answers.fields_of(given[0].answer) if given else {}
+
+    try:
+        kept = visit.node.writer.write(work)
+    except CaseError as error:
+        if error.code == "not found":
+            raise
+        return _show(request, visit, person, case_id, error=error)
+    return _moved(_show(request, visit, person, case_id, kept=kept), f"/cases/{case_id}")
+
+
+def _address(case: cases.Case | None, form: Form) -> str:
+    """Of the next case, in the queue that was asked for."""
+    return f"/cases/{case.id}?queue={quote(form.get('queue', '*'), safe='')}" if case else "/cases?nothing"
+
+
+def _version(form: Form) -> int:
+    text = form.get("version", "")
+    if not text.isdecimal() or len(text) > 9:
+        raise Problem("malformed", "no version")
+    return int(text)
+
+
+def _moved(made: Response, path: str) -> Response:
+    """The browser's address is that of what it shows."""
+    made.headers["hx-push-url"] = f"/console{path}"
+    return made
+
+
+def _change(
+    request: Request,
+    visit: Visit,
+    person: Person,
+    case_id: str,
+    work: Callable[[Connection], object],
+) -> Response:
+    try:
+        visit.node.writer.write(work)
+    except CaseError as error:
+        if error.code == "not found":
+            raise
+        return _show(request, visit, person, case_id, error=error)
+    return go(f"/cases/{case_id}")
+
+
+def _show(
+    request: Request,
+    visit: Visit,
+    person: Person,
+    case_id: str,
+    *,
+    error: CaseError | None = None,
+    kept: Form | None = None,
+    in_queue: str = "",
+) -> Response:
+    now = utc_now()
+    with reading(visit.node.engine) as connection:
+        found = cases.dossier(connection, case_id, now=now)
+        case = found.case
+        given = cases.answers(connection, case_id, viewer=person.actor)
+        holder = case.holder(now)
+        values: dict[str, Any] = {
+            "dossier": found,
+            "case": case,
+            "given": [(each, answers.label_of(each.answer)) for each in given],
+            "names": names_of(connection, [holder, *(each.by for each in given)]),
+            "holder": holder,
+            "mine": holder == person.actor and case.state != "decided",
+            "groups": answers.LEAD_GROUPS if case.state == "escalated" else answers.GROUPS,
+            "finding_label": answers.finding_label,
+            "kept": {**_EMPTY, **(kept or {})},
+            "lost": answers.CHOICES.get((kept or {}).get("answer", "")) if error else None,
+            "in_queue": in_queue or (kept or {}).get("queue") or request.query_params.get("queue", "*"),
+            "lease_seconds": int(terms_of(visit).lease.total_seconds()),
+            "showing": can_show(visit),
+            **desk_of(connection, visit, person, now),
+        }
+    if error is None:
+        return page(request, "case.html", **values)
+    said = refusal(error)
+    if error.code == "stale":
+        said["hint"] = N_("your answer was not stored, and stands below: look again, then send it")
+    values["changed"] = error.changed
+    return page(request, "case.html", status=problem_of(error).status_code, error=said, **values)

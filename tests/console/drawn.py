@@ -1,0 +1,125 @@
+"""Cases of harmless drawings, as intake and its loops would make them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, ImageDraw
+from sqlalchemy import select, update
+
+from nightlamp.cases import Opener, Terms
+from nightlamp.cases.tables import case_item, review_case
+from nightlamp.intake.deciding import Subject
+from nightlamp.intake.recording import Entry
+from nightlamp.intake.submission import Ruling, Submission, Where
+from nightlamp.origin import assess
+from nightlamp.server import Node
+from nightlamp.store import new_id, reading, utc_now
+from nightlamp.values import (
+    Bank,
+    Examination,
+    Fingerprint,
+    Handling,
+    Match,
+    Statement,
+    Strength,
+    Unchecked,
+    Verdict,
+)
+
+RED = (200, 30, 30)
+TRUSTED = Bank("hotline", "a hotline", "A1", "high")
+
+
+def drawing(number: int, side: int = 480) -> bytes:
+    """A PNG: a red disc on stripes, and a text chunk that must go nowhere."""
+    from PIL.PngImagePlugin import PngInfo
+
+    picture = Image.new("RGB", (side, side * 2 // 3), (240, 240, 235))
+    draw = ImageDraw.Draw(picture)
+    for at in range(0, side, 16):
+        draw.line((at, 0, at + number % 32, side), fill=(20, 60, 160), width=4)
+    draw.ellipse((side // 4, side // 8, side * 3 // 4, side // 2), fill=RED)
+    told = PngInfo()
+    told.add_text("Comment", "what the file says")
+    out = io.BytesIO()
+    picture.save(out, "PNG", pnginfo=told)
+    return out.getvalue()
+
+
+def film(frames: int = 6) -> bytes:
+    """An animation in which a bar moves."""
+    made = [Image.new("RGB", (160, 96), (10 + 30 * at, 80, 90)) for at in range(frames)]
+    out = io.BytesIO()
+    made[0].save(out, "GIF", save_all=True, append_images=made[1:], duration=100)
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Filed:
+    """An item, and the case that it is in."""
+
+    item: str
+    case: str
+
+
+def file(
+    node: Node,
+    number: int = 1,
+    *,
+    text: str = "",
+    kept: bool = True,
+    data: bytes | None = None,
+    frames: int = 1,
+    bank: Bank = TRUSTED,
+    actor: str = "",
+    **handling: Any,
+) -> Filed:
+    """A drawing that a list knows, in a case of its own; ``text`` stands wherever strangers may write."""
+    content = data or drawing(number)
+    digest = Fingerprint("sha256", hashlib.sha256(content).digest())
+    if text:
+        bank = Bank(text[:40] + str(number), text, "A1", "high")
+    match = Match(digest, bank, f"entry-{number}", bank.category, 0)
+    said = Statement(
+        "xmp", "ai-made", text or "a program says that it made it", Strength.DECLARED, text or "easily"
+    )
+    examination = Examination(
+        text or "image/png", len(content), 480, 320, frames, (digest,), (Unchecked("pdq", "damaged", text),)
+    )
+    where = Where(service=text or "chat", room=text or "lobby")
+    submission = Submission(
+        "thekey",
+        fingerprints=(digest,),
+        actor=actor or f"{text}actor {number}",
+        where=where,
+        platform_id=text,
+    )
+    origin = assess([said])
+    examination = Examination(
+        *(getattr(examination, name) for name in Examination.__slots__ if name != "origin"), origin=origin
+    )
+    item = new_id()
+    verdict = Verdict(
+        "review", (text or "a list knows it",), (match,), rule="listed", handling=Handling(**handling)
+    )
+    now = utc_now()
+    ruling = Ruling(new_id(), item, verdict, None, 0, False, 1, now)
+    sealed = node.vault.seal(content) if kept else None
+    entry = Entry(Subject(item, submission, examination), ruling, now, sealed=sealed)
+    node.writer.write(lambda c: node.intake.recorder.write(c, [entry]))
+    opener = Opener(node.engine, node.writer, Terms.of(node.settings.console))
+    while opener.run_once():
+        pass
+    with reading(node.engine) as connection:
+        case = connection.execute(select(case_item.c.case).where(case_item.c.item == item)).scalar_one()
+    return Filed(item, case)
+
+
+def expire(node: Node, case: str) -> None:
+    """Let a claim end."""
+    ended = update(review_case).where(review_case.c.id == case).values(claim_until=utc_now())
+    node.writer.write(lambda c: c.execute(ended))
