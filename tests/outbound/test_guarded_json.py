@@ -40,6 +40,7 @@ def test_what_is_json_is_read_as_such(value: object, ascii_only: bool) -> None:
         b"[" * 33 + b"]" * 33,
         b'{"a":' * 33 + b"1" + b"}" * 33,
         b"[" * 1_000_000,
+        pytest.param(b'["' + b'\\"' * 1_000_000, id="a text that does not end"),  # not for hours
     ],
 )
 def test_what_is_not_is_refused_and_not_quoted(data: bytes) -> None:

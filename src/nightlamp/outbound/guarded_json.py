@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 MAX_DEPTH = 32
-_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+# A text that never ends is taken to the end: else each quote in it would be looked at to the end again.
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class HostileError(ValueError):
