@@ -326,3 +326,19 @@ def test_a_lost_answer_to_upload_leaves_a_copy_that_is_counted(office: Office) -
         wanted = audit_record.c.action == "report.finished"
         details = connection.scalar(select(audit_record.c.details).where(wanted))
     assert '"copies":1' in (details or "")
+
+
+def test_nobody_takes_a_report_whose_large_file_is_on_its_way(office: Office) -> None:
+    made = office.approved(files=2)
+    other = sender(office, lease=0.5)  # 70,000 bytes may take longer than two such leases
+    taken: list[int] = []
+
+    def answer(*request: Any) -> Response:
+        if request[1].endswith("/upload"):
+            taken.append(other.run_once())
+        return office.desk.answer(*request)
+
+    sender(office, answer, lease=0.5).run_once()
+
+    assert taken == [0, 0]
+    assert office.read(made).state == "finished"

@@ -40,6 +40,7 @@ ACTOR = "system"
 MOST_RESTARTS = 8
 MOST_ATTEMPTS = 60  # in a row without getting further: half a day
 _SLOWEST = 32 << 10  # bytes a second that a lease allows an upload
+_LONGEST_UPLOAD = 86_400.0  # seconds
 _PAUSE, _LONGEST, _STOPPED = 5.0, 900.0, 600.0
 
 
@@ -115,7 +116,8 @@ class Sender:
 
     def _take(self, connection: Connection) -> list[tuple[str, StoredReport]]:
         moving = report.c.state.in_(MOVING)
-        rows = take(connection, report, now=self.clock(), seconds=self.lease, limit=1, where=moving)
+        now, renewed = self.clock(), self.lease + _LONGEST_UPLOAD
+        rows = take(connection, report, now=now, seconds=self.lease, limit=1, where=moving, renewed=renewed)
         return [(row.lease, get_report(connection, row.id)) for row in rows]
 
 
@@ -351,7 +353,7 @@ class _Journey:
             raise _LostLeaseError
 
     def _renew(self, size: int) -> None:
-        until = self._s.clock() + timedelta(seconds=self._s.lease + size / _SLOWEST)
+        until = self._s.clock() + timedelta(seconds=self._s.lease + min(size / _SLOWEST, _LONGEST_UPLOAD))
         self._s.writer.write(lambda c: self._fence(c, {"lease_until": until}))
 
 

@@ -26,13 +26,15 @@ def take(
     limit: int,
     where: ColumnElement[bool] | None = None,
     farthest: timedelta = FARTHEST,
+    renewed: float = 0.0,
 ) -> Sequence[Row[Any]]:
     """Take up to ``limit`` rows that are due and free; each then has a ``lease`` of its own.
 
     A time further ahead than anybody sets one was set by a clock that was ahead: it has come too.
+    ``renewed``: seconds for which whoever has a row may renew its lease, if more than ``seconds``.
     """
     t = table.c
-    far = t.lease_until > now + timedelta(seconds=2 * seconds)
+    far = t.lease_until > now + timedelta(seconds=2 * max(seconds, renewed))
     free = or_(t.lease.is_(None), t.lease_until < now, far)
     come = or_(t.due <= now, t.due > now + farthest)
     due = select(t.id).where(come, free, where if where is not None else true())
