@@ -405,3 +405,24 @@ def test_two_processes_share_the_work_and_lose_none(desk, database_url, tmp_path
     assert sum(done) == count
     assert desk.audited().count("cases.answered") == count
     assert desk.cases() == []
+
+
+def test_the_lead_is_not_given_an_escalated_case_of_two_persons_that_they_answered(desk, case):
+    desk.answer(case, ANN, Answer("escalate", reason="law"))
+    desk.pass_time(minutes=1)
+    other = new(desk, "b")
+    desk.answer(other, BEN, Answer("escalate", reason="law"))
+
+    assert desk.next(ANN, lead=True).id == other
+    assert desk.next(CAT, lead=True).id == case
+
+
+def test_answers_stand_in_the_order_of_their_pages_whatever_the_clocks_say(desk, case):
+    first = desk.answer(case, ANN)
+    desk.pass_time(seconds=-2)  # the other node's clock is behind
+    second = desk.answer(case, BEN)
+    assert second.final
+
+    with refused("stale"):
+        desk.do(undo, first.given.id, by=ANN)
+    desk.do(undo, second.given.id, by=BEN)

@@ -61,14 +61,15 @@ def next_case(
     free = or_(_C.claimed_by.is_(None), _C.claim_until <= now)
     if queues is not None:
         free = and_(free, _C.queue.in_(queues))
-    if lead and (row := _first(connection, "escalated", free)) is not None:
-        return _take(connection, case_of(row), person, now, lease)
     answered = exists().where(
         decision.c.case == _C.id,
         decision.c.round == _C.round,
         decision.c.by == person,
         decision.c.undone_at.is_(None),
     )
+    theirs = or_(~_C.two_person, ~answered)
+    if lead and (row := _first(connection, "escalated", and_(free, theirs))) is not None:
+        return _take(connection, case_of(row), person, now, lease)
     kinds = [("open", free), ("second", and_(free, ~answered))]
     for place in range(len(PRIORITIES)):
         for known in (True, False) if gentle else (None,):

@@ -129,7 +129,7 @@ def answers(connection: Connection, case_id: str, *, viewer: str, blind: bool = 
         CaseError: there is no such case.
     """
     case = get_case(connection, case_id)
-    query = select(decision).where(decision.c.case == case_id).order_by(decision.c.at, decision.c.id)
+    query = select(decision).where(decision.c.case == case_id).order_by(decision.c.version)
     given = [given_of(row) for row in connection.execute(query)]
     if blind and case.state == "second":
         return [each for each in given if each.by == viewer or each.round < case.round]
@@ -153,10 +153,10 @@ def queues(connection: Connection) -> list[str]:
 
 
 def standing(connection: Connection, case: Case) -> list[Given]:
-    """The answers of this round that were not taken back, the oldest first."""
+    """The answers of this round that were not taken back, the oldest first, by no node's clock."""
     d = decision.c
     query = select(decision).where(d.case == case.id, d.round == case.round, d.undone_at.is_(None))
-    return [given_of(row) for row in connection.execute(query.order_by(d.at, d.id))]
+    return [given_of(row) for row in connection.execute(query.order_by(d.version))]
 
 
 def final_decision(connection: Connection, decision_id: str) -> FinalDecision:
@@ -183,7 +183,7 @@ def final_decisions(
     cases = [row.case for row in rows]
     others: dict[tuple[str, int], list[Given]] = {}
     for row in connection.execute(
-        select(decision).where(d.case.in_(cases), d.undone_at.is_(None)).order_by(d.at, d.id)
+        select(decision).where(d.case.in_(cases), d.undone_at.is_(None)).order_by(d.version)
     ):
         others.setdefault((row.case, row.round), []).append(given_of(row))
     items: dict[str, list[str]] = {case: [] for case in cases}
