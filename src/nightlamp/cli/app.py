@@ -69,6 +69,7 @@ _COMMANDS = {
     "config": ("config", "config", "Show and try the service's settings."),
     "db": ("db", "db", "Look at the database's schema, and bring it up to date."),
     "audit": ("audit", "audit", "Check, export and show the audit log."),
+    "disclose": ("report_bundle", "disclose", "Hand a case or an item to law enforcement, sealed."),
     "hold": ("hold", "hold", "List, extend and end the duties to keep sealed content."),
     "report": ("report", "report", "Draft, approve and send reports to the CyberTipline."),
     "vault": ("vault", "vault", "Keys and upkeep of the sealed content that must be kept."),

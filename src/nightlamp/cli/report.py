@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from nightlamp.cli.messages import safe, table, tell
+from nightlamp.cli.report_bundle import bundle
 from nightlamp.cli.service import config_option, database, load_settings, need_service, operator
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ _DOCUMENT = click.argument("document", metavar="DOCUMENT", type=click.File(encod
 
 @click.group()
 def report() -> None:
-    """Draft, approve and send reports to the CyberTipline."""
+    """Draft, approve and send reports to the CyberTipline; make packages for other authorities."""
+
+
+report.add_command(bundle)
 
 
 @report.command("list")

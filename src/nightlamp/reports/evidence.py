@@ -42,10 +42,10 @@ class Evidence:
         Raises:
             VaultError: it is not kept, damaged, or sealed for another key.
         """
-        sink = _Measure()
+        sink = Measure()
         why = f"hashed for report {report_id}"
         self._vault.open_to(sink, object_id, self._identity, actor=self._actor, why=why)
-        return Measured(sink.size, tuple((name, each.hexdigest()) for name, each in sink.digests.items()))
+        return sink.measured()
 
     def pour(self, object_id: str, report_id: str, out: Callable[[bytes], object]) -> None:
         """Write a file's content to ``out``, which must not be a disk.
@@ -57,20 +57,30 @@ class Evidence:
         self._vault.open_to(_Into(out), object_id, self._identity, actor=self._actor, why=why)
 
 
-class _Measure:
+class Measure:
+    """Takes bytes, and keeps of them their number and their hashes."""
+
     def __init__(self) -> None:
-        self.size = 0
-        self.digests = {
+        self._size = 0
+        self._digests = {
             "MD5": hashlib.md5(usedforsecurity=False),
             "SHA1": hashlib.sha1(usedforsecurity=False),
             "SHA256": hashlib.sha256(),
         }
 
     def write(self, data: bytes, /) -> int:
-        self.size += len(data)
-        for each in self.digests.values():
+        """Take some."""
+        self._size += len(data)
+        for each in self._digests.values():
             each.update(data)
         return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def measured(self) -> Measured:
+        """What is known by now."""
+        return Measured(self._size, tuple((name, each.hexdigest()) for name, each in self._digests.items()))
 
 
 class _Into:

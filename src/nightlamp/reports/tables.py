@@ -106,3 +106,30 @@ report_call = Table(
     Column("status", Integer, nullable=False),
     Column("request", String(100), nullable=False),
 )
+
+# Every package that was made for somebody: reports to authorities without an interface, and disclosures.
+report_package = Table(
+    "report_package",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("purpose", String(10), nullable=False),  # report, disclosure
+    Column("authority", String(40), nullable=False),  # of a report
+    Column("case", ID, index=True),
+    Column("item", ID),  # of a disclosure of one item
+    Column("process", String(150), nullable=False),  # the reference of a disclosure
+    Column("recipients", JSON, nullable=False),  # age public keys
+    Column("files", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("by", String(200), nullable=False),
+)
+
+# Who has asked for a disclosure that is not made yet: where two people must.
+disclosure_ask = Table(
+    "disclosure_ask",
+    metadata,
+    Column("subject", ID, primary_key=True),
+    Column("process", String(150), primary_key=True),
+    Column("recipients", String(16), primary_key=True),  # fingerprint of the keys
+    Column("by", String(200), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, SecretStr, model_validator
+from pydantic import Field, PositiveInt, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from nightlamp.settings.section import Section
 
@@ -37,6 +38,14 @@ class ReportsSettings(Section):
     hold_days: PositiveInt | None = Field(
         default=None, description="how long evidence is held from the report on; default: the law's term"
     )
+    disclosure_people: Literal[1, 2] = Field(
+        default=1, description="people who must ask for a disclosure to law enforcement before it is made"
+    )
+    disclosers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="who may, by the audit log's names, e.g. operator:alice; empty: everybody "
+        "who can run the command and has the private key",
+    )
     draft_hours: PositiveInt = Field(
         default=24, description="a draft that waits longer is called overdue in nightlamp report status"
     )
@@ -54,6 +63,11 @@ class ReportsSettings(Section):
     terms_of_service: str = Field(default="", description="the terms that apply, for every report")
     legal_url: str = Field(default="", max_length=2083, description="a page for law enforcement")
     platform: str = Field(default="", max_length=256, description="the service's full name")
+
+    @field_validator("disclosers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _term(self) -> Self:

@@ -112,3 +112,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report_call")),
     )
     op.create_index(op.f("ix_report_call_report"), "report_call", ["report"], unique=False)
+    op.create_table(
+        "report_package",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("purpose", sa.String(length=10), nullable=False),
+        sa.Column("authority", sa.String(length=40), nullable=False),
+        sa.Column("case", sa.String(length=36), nullable=True),
+        sa.Column("item", sa.String(length=36), nullable=True),
+        sa.Column("process", sa.String(length=150), nullable=False),
+        sa.Column("recipients", sa.JSON(), nullable=False),
+        sa.Column("files", sa.Integer(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("by", sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_package")),
+    )
+    op.create_index(op.f("ix_report_package_at"), "report_package", ["at"], unique=False)
+    op.create_index(op.f("ix_report_package_case"), "report_package", ["case"], unique=False)
+    op.create_table(
+        "disclosure_ask",
+        sa.Column("subject", sa.String(length=36), nullable=False),
+        sa.Column("process", sa.String(length=150), nullable=False),
+        sa.Column("recipients", sa.String(length=16), nullable=False),
+        sa.Column("by", sa.String(length=200), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "process", "recipients", "by", name=op.f("pk_disclosure_ask")),
+    )
