@@ -103,3 +103,64 @@ def test_a_process_that_dies_while_it_sends_leaves_doubt(world: World, monkeypat
     loop.run_once()
     assert states(world) == ["doubtful"]
     assert source.opinions == []
+
+
+def meanwhile(monkeypatch, what) -> None:  # type: ignore[no-untyped-def]
+    """The next opinion's answer is lost, after something has happened."""
+
+    def lost(self: Incremental, opinions: object) -> None:
+        monkeypatch.undo()
+        what()
+        raise fault("network")
+
+    monkeypatch.setattr(Incremental, "feedback", lost)
+
+
+def test_who_was_too_slow_does_not_have_it_sent_again(world: World, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    source, loop = ready(world)
+    say(world, "negative")
+
+    def another() -> None:
+        world.clock.move(seconds=SENDING + 1)
+        loop.run_once()
+
+    meanwhile(monkeypatch, another)
+    loop.run_once()
+    world.clock.move(hours=100)
+
+    assert not loop.run_once()
+    assert states(world) == ["sent"]
+    assert len(source.opinions) == 1
+
+
+def test_an_opinion_whose_answer_was_lost_is_not_sent_after_a_newer_one(world: World, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    source, loop = ready(world)
+    say(world, "negative")
+    meanwhile(monkeypatch, lambda: say(world, "affirmative"))
+    loop.run_once()
+    world.clock.move(hours=100)
+    while loop.run_once():
+        pass
+
+    assert states(world) == ["superseded", "sent"]
+    assert [o.stance for o in source.opinions] == ["affirmative"]
+
+
+def test_what_cannot_be_sent_at_all_holds_up_nobody(world: World, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("SCRIPTED_PASSWORD", "p")
+    _, loop = ready(world, secrets={"password": "env:SCRIPTED_PASSWORD"})
+    say(world, "negative")
+
+    def die(self: Incremental, opinions: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Incremental, "feedback", die)
+        try:
+            loop.run_once()
+        except KeyboardInterrupt:
+            world.clock.move(seconds=SENDING + 1)
+    monkeypatch.delenv("SCRIPTED_PASSWORD")
+
+    assert loop.run_once()
+    assert not loop.run_once()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nightlamp.audit import append
@@ -173,13 +173,14 @@ class Feedback:
         now = self._clock()
         mine = and_(feedback.c.feed == stored.id, feedback.c.state.in_(_OPEN))
         with self._engine.begin() as connection:
+            _supersede(connection, stored.id, now)
             rows = take(connection, feedback, now=now, seconds=SENDING, limit=exchange.most, where=mine)
             # ``take`` gives rows as they are after it: the state tells what another process was doing.
             dead = [row.id for row in rows if row.state == "sending" and not exchange.repeatable]
             if dead:
                 words = "the service stopped while it was sent: whether it was taken is not known"
                 _set(connection, dead, state="doubtful", words=words, done_at=now, lease=None)
-            live = [row for row in rows if row.id not in dead]
+            live = sorted((row for row in rows if row.id not in dead), key=lambda row: row.number)
             _set(connection, [row.id for row in live], state="sending", attempts=feedback.c.attempts + 1)
         return live
 
@@ -190,7 +191,8 @@ class Feedback:
             for row in taken:
                 pause = back_off(row.attempts + 1, error.kind, error.retry_after, 0.5)
                 due = now + timedelta(seconds=pause)
-                _set(connection, [row.id], state="waiting", words=error.what[:500], due=due, lease=None)
+                values = {"state": "waiting", "words": error.what[:500], "due": due, "lease": None}
+                connection.execute(update(feedback).where(_ours(row)).values(values))
 
     def _settle(
         self, stored: StoredFeed, taken: Sequence[Any], results: Mapping[str, tuple[str, str]]
@@ -201,12 +203,8 @@ class Feedback:
         with self._engine.begin() as connection:
             for row in taken:
                 state, words = results[row.id]
-                ours = and_(feedback.c.id == row.id, feedback.c.lease == row.lease)
-                done = (
-                    update(feedback)
-                    .where(ours)
-                    .values(state=state, words=words[:500], done_at=now, lease=None)
-                )
+                values = {"state": state, "words": words[:500], "done_at": now, "lease": None}
+                done = update(feedback).where(_ours(row)).values(values)
                 if connection.execute(done).rowcount:
                     counts[state] = counts.get(state, 0) + 1
             if counts:
@@ -215,7 +213,7 @@ class Feedback:
     def _postpone(self, stored: StoredFeed, error: NightlampError) -> None:
         """The feed's client cannot be made: what waits for it waits longer."""
         later = self._clock() + timedelta(minutes=15)
-        mine = and_(feedback.c.feed == stored.id, feedback.c.state == "waiting")
+        mine = and_(feedback.c.feed == stored.id, feedback.c.state.in_(_OPEN))
         with self._engine.begin() as connection:
             connection.execute(update(feedback).where(mine).values(due=later, words=error.what[:500]))
 
@@ -256,6 +254,19 @@ def _queue(
             older = and_(this, f.state == "waiting", f.number < row["number"])
             connection.execute(update(feedback).where(older).values(state="superseded", done_at=now))
             return True
+
+
+def _supersede(connection: Connection, number: int, now: datetime) -> None:
+    """Opinions that wait behind a newer one on the same entry: their answer was lost while it came."""
+    f, newer = feedback.c, feedback.alias().c
+    later = exists().where(newer.feed == f.feed, newer.key == f.key, newer.number > f.number)
+    older = update(feedback).where(f.feed == number, f.state == "waiting", later)
+    connection.execute(older.values(state="superseded", done_at=now))
+
+
+def _ours(row: Any) -> ColumnElement[bool]:
+    """A row that was taken, as long as nobody else has taken it since."""
+    return and_(feedback.c.id == row.id, feedback.c.lease == row.lease)
 
 
 def count_feedback(connection: Connection) -> dict[str, int]:
