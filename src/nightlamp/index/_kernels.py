@@ -65,7 +65,10 @@ def sort_halves(halves, directory, sketches, ids):  # type: ignore[no-untyped-de
 
 @njit(cache=True, nogil=True)
 def _choose_runs(query, n, directory, masks, ends, words, halves, start, end, want, limit):  # type: ignore[no-untyped-def]
-    """Fill ``start``, ``end`` (in ``sketches``), ``want``, ``limit`` with the runs of entries to look at."""
+    """Fill ``start``, ``end`` (in ``sketches``), ``want``, ``limit`` with the runs of entries to look at.
+
+    Returns how many there are: empty ones are left out, which is what makes small indexes quick.
+    """
     run = 0
     for h in range(16):
         word = query[h >> 2]
@@ -77,10 +80,11 @@ def _choose_runs(query, n, directory, masks, ends, words, halves, start, end, wa
                 first = min(np.int64(directory[h, bucket]), n)
                 last = min(np.int64(directory[h, bucket + 1]), n)
                 start[run] = h * n + first
-                end[run] = h * n + max(first, last)
+                end[run] = h * n + last
                 want[run] = other
                 limit[run] = words[h >> 1] - t
-                run += 1
+                run += first < last
+    return run
 
 
 @njit(cache=True, nogil=True)
@@ -177,12 +181,12 @@ def search(  # type: ignore[no-untyped-def]
     ``queries`` (q, 4) are not yet permuted. Returns (k, 3) int64: query, number, distance.
     """
     n = np.int64(len(codes))
-    runs = np.int64(0)
+    most = np.int64(1)  # one more than there may be: the place behind the last is written to
     if not by_scan:
         for h in range(16):
-            runs += ends[halves[h] + 1]
-    start, end = np.empty(runs, np.int64), np.empty(runs, np.int64)
-    want, limit = np.empty(runs, np.uint16), np.empty(runs, np.uint16)
+            most += ends[halves[h] + 1]
+    start, end = np.empty(most, np.int64), np.empty(most, np.int64)
+    want, limit = np.empty(most, np.uint16), np.empty(most, np.uint16)
     pending, rows, distances = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
     flat = codes.reshape(-1)
     query = np.empty(4, np.uint64)
@@ -190,9 +194,9 @@ def search(  # type: ignore[no-untyped-def]
     count = 0
     for q in range(len(queries)):
         _permute(queries[q], source, query)
-        run, at = np.int64(0), np.int64(0)
+        run, runs, at = np.int64(0), np.int64(0), np.int64(0)
         if not by_scan:
-            _choose_runs(query, n, directory, masks, ends, words, halves, start, end, want, limit)
+            runs = _choose_runs(query, n, directory, masks, ends, words, halves, start, end, want, limit)
             if runs:
                 at = start[0]
         while run < runs or (by_scan and at < n):

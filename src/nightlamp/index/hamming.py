@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SIZE = BITS // 8
 PAD = 32  # sketches are read 32 at a time
-SMALLEST = 8_192  # below this a scan is as fast as anything
+SMALLEST = 2_048  # below this a scan is as fast as anything
 LARGEST = 1 << 32  # entries are counted in 32 bits
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 TAIL = 1_024  # entries that one part takes up by copying, before parts are merged as a log
-GROWTH = 4  # a part is merged into the one before it, unless that is so many times larger
+GROWTH = 8  # a part is merged into the one before it, unless that is so many times larger
 
 
 class Index(Protocol):

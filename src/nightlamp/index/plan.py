@@ -23,7 +23,8 @@ HALF_BITS = 16
 BUCKETS = 1 << HALF_BITS
 
 # Nanoseconds on one core of an AMD EPYC (Zen 4); only their ratios matter, and only for the choice of a scan.
-RUN_COST = 25.0
+PROBE_COST = 5.0
+RUN_COST = 20.0  # of a bucket that holds anything
 NEAR_COST = 0.15
 VERIFY_COST = 15.0
 SCAN_COST = 1.6
@@ -49,7 +50,8 @@ class Plan:
 
     def cheaper_than_scan(self, n: int) -> bool:
         """Whether probing ``n`` entries should be faster than comparing all of them."""
-        cost = self.probes * RUN_COST + n * (self.scanned * NEAR_COST + self.verified * VERIFY_COST)
+        runs = self.probes * min(1.0, n / BUCKETS)
+        cost = self.probes * PROBE_COST + runs * RUN_COST + n * (self.scanned * NEAR_COST + self.verified * VERIFY_COST)
         return cost < n * SCAN_COST
 
 
