@@ -17,6 +17,7 @@ from nightlamp.cli.messages import NoInputError, complain
 from nightlamp.errors import (
     AccessError,
     AuditError,
+    CaseError,
     ConfigError,
     ExchangeError,
     FeedError,
@@ -34,6 +35,7 @@ from nightlamp.errors import (
 
 USAGE, DATA, NO_INPUT, AWAY, INTERNAL, CANNOT_WRITE, CONFIG, INTERRUPTED = 64, 65, 66, 69, 70, 73, 78, 130
 _BAD_DATA = (
+    CaseError,
     FeedError,
     ListError,
     PolicyError,
@@ -69,9 +71,17 @@ _COMMANDS = {
     "config": ("config", "config", "Show and try the service's settings."),
     "db": ("db", "db", "Look at the database's schema, and bring it up to date."),
     "audit": ("audit", "audit", "Check, export and show the audit log."),
-    "disclose": ("report_bundle", "disclose", "Hand a case or an item to law enforcement, sealed."),
+    "disclose": (
+        "report_bundle",
+        "disclose",
+        "Seal what is known of a CASE or an ITEM for law enforcement, on a legal process.",
+    ),
     "hold": ("hold", "hold", "List, extend and end the duties to keep sealed content."),
-    "report": ("report", "report", "Draft, approve and send reports to the CyberTipline."),
+    "report": (
+        "report",
+        "report",
+        "Draft, approve and send reports to the CyberTipline; make packages for other authorities.",
+    ),
     "vault": ("vault", "vault", "Keys and upkeep of the sealed content that must be kept."),
     "completion": (
         "completion",

@@ -91,8 +91,8 @@ def make(
 def verify(path: Path, keys: tuple[Path, ...], identity: Path | None) -> int:
     """Check a PACKAGE (a folder, or the file of a disclosure) offline, by itself.
 
-    Checks the signature, and size and SHA-256 of every part; with --identity also that files, report and audit
-    extract agree. The exit status is 0 if all is well and 1 if not.
+    Checks the signature, and size and SHA-256 of every part; with --identity also that files, report and
+    audit extract agree. The exit status is 0 if all is well and 1 if not.
     """
     need_service()
     from nightlamp.audit import PublicKeys
@@ -143,12 +143,12 @@ def disclose(
     until: object,
     config_file: Path | None,
 ) -> int:
-    """Hand what is known of a CASE or an ITEM to law enforcement on a legal process.
+    """Seal what is known of a CASE or an ITEM for law enforcement, on a legal process.
 
     The file has content, report, chain of custody and an extract of the audit log, each sealed for the
     recipient, and a signed manifest; nightlamp report bundle verify checks it. The content is held for the
-    process. Where reports.disclosure_people is 2, another person must run the same command within a week; until
-    then the exit status is 2.
+    process. Where reports.disclosure_people is 2, another person must run the same command within a week;
+    until then the exit status is 2.
 
     \b
     nightlamp disclose 0198… --process "warrant 26-114" --to age1… --out warrant-26-114.tar
