@@ -101,14 +101,16 @@ class Entrance:
             raise RefusedError("the name or the password is wrong", where="sign-in")
         account_id = found[0]
 
-        def begin(connection: Connection) -> Entered:
+        def begin(connection: Connection) -> Entered | RefusedError:
+            if passwords.stored_of(connection, plain) != found:  # taken away while it was checked
+                return RefusedError("the name or the password is wrong", where="sign-in")
             account = people.get(connection, account_id)
             stage: Stage = "second" if account.second_factor else "setup" if self._required else "full"
             if stage == "full":  # the count of one that is half-way is taken back with its second factor
                 attempts.settle(connection, plain, whence.address, now=self._clock())
             return self._begin(connection, account_id, stage, "password", whence)
 
-        return self._write(begin)
+        return _or_raise(self._write(begin))
 
     def confirm(self, person: Person, password: str, whence: Whence) -> None:
         """Make sure that it is the person who sits there.
@@ -134,7 +136,7 @@ class Entrance:
         """Complete a sign-in with a one-time code or a recovery code.
 
         Raises:
-            RefusedError: it is wrong, or was used already.
+            RefusedError: it is wrong, or was used already, or the sign-in was ended.
             TooFastError: there were too many failures.
         """
         person = session.person
@@ -150,8 +152,7 @@ class Entrance:
                     return None
             for name in (guess, person.name):
                 attempts.settle(connection, name, whence.address, now=now)
-            sessions.end(connection, person.id, session.id, now=now)
-            return self._begin(connection, person.id, "full", method, whence)
+            return self._complete(connection, session, method, whence)
 
         entered = self._write(complete)
         if entered is None:
@@ -235,9 +236,12 @@ class Entrance:
         return _or_raise(self._write(begin))
 
     def complete(self, connection: Connection, session: Session, whence: Whence) -> Entered:
-        """Open everything to a session whose person has set up a second factor; it gets a new token."""
-        sessions.end(connection, session.person.id, session.id, now=self._clock())
-        return self._begin(connection, session.person.id, "full", session.method, whence)
+        """Open everything to a session whose person has set up a second factor; it gets a new token.
+
+        Raises:
+            RefusedError: the session was ended.
+        """
+        return self._complete(connection, session, session.method, whence)
 
     def leave(self, session: Session) -> None:
         """End a session."""
@@ -256,6 +260,11 @@ class Entrance:
         subject = f"person:{account_id or 'unknown'}"
         facts: dict[str, audit.Detail] = {"method": method}
         self._write(lambda c: audit.append(c, "system", "account.sign_in_failed", subject, facts))
+
+    def _complete(self, connection: Connection, session: Session, method: Method, whence: Whence) -> Entered:
+        if not sessions.end(connection, session.person.id, session.id, now=self._clock()):
+            raise RefusedError("this sign-in was ended", where="sign-in", hint="sign in again")
+        return self._begin(connection, session.person.id, "full", method, whence)
 
     def _begin(
         self, connection: Connection, account_id: str, stage: Stage, method: Method, whence: Whence
