@@ -12,6 +12,7 @@ import click
 
 from nightlamp.cli.messages import safe, table, tell
 from nightlamp.cli.report_bundle import bundle
+from nightlamp.cli.report_transparency import transparency
 from nightlamp.cli.service import config_option, database, load_settings, need_service, operator
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def report() -> None:
 
 
 report.add_command(bundle)
+report.add_command(transparency)
 
 
 @report.command("list")

@@ -25,6 +25,7 @@ from nightlamp.server import (
     shapes,
     sharing,
     submitting,
+    transparency,
     webhooks,
 )
 from nightlamp.server.console import create_console
@@ -40,6 +41,7 @@ _ROUTERS = (
     cases,
     reports,
     holds,
+    transparency,
     banks,
     feeds,
     sharing,
