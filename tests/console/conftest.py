@@ -191,11 +191,12 @@ def settle(house: House) -> None:
     """A person of each role, and a case that waits."""
     for role in ROLES:
         house.person(role, role)
-    house.ids["case_id"] = drawn.file(house.node).case
+    filed = drawn.file(house.node)
+    house.ids |= {"case_id": filed.case, "report_id": drawn.draft(house.node, filed)}
 
 
 CHROMIUM = Path("/usr/bin/chromium")
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -214,7 +215,7 @@ def chromium() -> Iterator[Any]:
         pytest.skip("no Chromium: apt-get install chromium")
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield browser
         browser.close()
 

@@ -10,12 +10,15 @@ from typing import Any
 from PIL import Image, ImageDraw
 from sqlalchemy import select, update
 
+from nightlamp import reports
 from nightlamp.cases import Opener, Terms
 from nightlamp.cases.tables import case_item, review_case
 from nightlamp.intake.deciding import Subject
 from nightlamp.intake.recording import Entry
 from nightlamp.intake.submission import Ruling, Submission, Where
 from nightlamp.origin import assess
+from nightlamp.reports import NewReport, files_of
+from nightlamp.reports.cybertip import Fault, Report
 from nightlamp.server import Node
 from nightlamp.store import new_id, reading, utc_now
 from nightlamp.values import (
@@ -123,3 +126,22 @@ def expire(node: Node, case: str) -> None:
     """Let a claim end."""
     ended = update(review_case).where(review_case.c.id == case).values(claim_until=utc_now())
     node.writer.write(lambda c: c.execute(ended))
+
+
+def item_of(node: Node, case: str) -> str:
+    """The first item of a case."""
+    with reading(node.engine) as connection:
+        return str(connection.scalar(select(case_item.c.item).where(case_item.c.case == case)))
+
+
+def draft(node: Node, filed: Filed, text: str = "") -> str:
+    """A draft of a report on an item; its id."""
+
+    def work(connection: Any) -> str:
+        files = files_of(connection, [filed.item])
+        document = Report(additional_info=text or None)
+        asks = [Fault("personOrUserReported", text or "who is it?")]
+        new = NewReport(document, files, asks, case=filed.case, actor=text or "actor 1", approvals=2)
+        return reports.draft(connection, new, by="system", now=utc_now())
+
+    return node.writer.write(work)

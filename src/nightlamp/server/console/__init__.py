@@ -26,10 +26,12 @@ from nightlamp.server.console import (
     files,
     home,
     keys,
+    leading,
     own_account,
     people,
     policies,
     queue,
+    reporting,
     setting_up,
     showing,
     signing_in,
@@ -43,6 +45,7 @@ from nightlamp.server.problems import ANSWERED
 
 _PAGES = (
     *(home, signing_in, setting_up, own_account, queue, cases, showing),
+    *(leading, reporting),
     *(people, keys, banks, feeds, policies, chain, files),
 )
 

@@ -29,6 +29,8 @@ class Place:
 PLACES: Sequence[Place] = (
     Place("/", N_("Start"), "g h"),
     Place("/cases", N_("Cases"), "g c", ("reviewer", "lead")),
+    Place("/lead", N_("Overview"), "g v", ("lead",)),
+    Place("/reports", N_("Reports"), "g r", ("reporter",)),
     Place("/people", N_("People"), "g p", ("admin",)),
     Place("/keys", N_("API keys"), "g k", ("admin",)),
     Place("/banks", N_("Banks"), "g b", ("admin", "lead")),

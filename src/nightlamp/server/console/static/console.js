@@ -1,5 +1,5 @@
 // Keys, passkeys, questions before what cannot be undone. Pages say what they want in data- attributes:
-//   data-key="g p"        a key, or one after another, that follows the link, presses the button, or focuses the field
+//   data-key="g p"        a key, or one after another, that follows the link, presses the button, ticks the box, or focuses the field
 //   data-open="id"        a button that opens the dialog with this id
 //   data-confirm="…"      a form that asks first
 //   data-passkey="get"    a form that asks the browser for a passkey ("create": for a new one) and sends its answer
@@ -41,7 +41,7 @@
     if (!hit) return;
     event.preventDefault();
     pressed = "";
-    if (hit.matches("input, textarea, select")) hit.focus();
+    if (hit.matches("input:not([type=checkbox], [type=radio]), textarea, select")) hit.focus();
     else hit.click();
   });
 
