@@ -20,6 +20,7 @@ from nightlamp.cases import (
     end_reveal,
     exposure,
     exposures,
+    hand_out,
     may_reveal,
     page_case_items,
     precision_by_list,
@@ -38,11 +39,13 @@ from .conftest import CLEAR, CSAM, NOW, TRUSTED, matching, pdq, sha256
 ANN, BEN, CAT = "person:ann", "person:ben", "person:cat"
 
 
-def shown(desk, item: str, *, by: str = ANN, seconds: float = 2.0, **rest):
-    """A reveal that was ended."""
+def shown(desk, item: str, *, by: str = ANN, seconds: float = 2.0, handed: bool = True, **rest):
+    """A reveal that was ended; ``handed``: its pixels were given out."""
     case = desk.case_of(item)
     made = {"level": FULL, "frame": None, **rest}
     reveal = desk.writer.write(lambda c: record_reveal(c, case, item, by=by, started_at=desk.now, **made))
+    if handed:
+        desk.do(hand_out, reveal, by=by)
     desk.pass_time(seconds=5)
     if seconds:
         desk.do(end_reveal, reveal, by=by, seconds=seconds)
@@ -66,6 +69,7 @@ def item(desk) -> str:
         ([{"frame": 0}, {"frame": 1}, {"frame": 2, "level": FULL - 1}], False),
         ([{"frame": 0}, {"frame": 1}, {"frame": 2, "seconds": 0}], False),
         ([{}], True),
+        ([{"handed": False}], False),
         ([{"level": FULL - 1}], False),
     ],
     ids=[
@@ -75,6 +79,7 @@ def item(desk) -> str:
         "one is blurred",
         "one was cut off",
         "all at once",
+        "never given out",
         "blurred",
     ],
 )

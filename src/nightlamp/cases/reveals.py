@@ -141,7 +141,7 @@ def record_reveal(
 
 
 def end_reveal(connection: Connection, reveal_id: str, *, by: str, seconds: float, now: datetime) -> None:
-    """Say that a reveal is over; the first time counts.
+    """Say that a reveal is over; the first time counts, and only if its pixels were given out.
 
     Args:
         connection: in a transaction that may write.
@@ -156,7 +156,7 @@ def end_reveal(connection: Connection, reveal_id: str, *, by: str, seconds: floa
     row = connection.execute(select(reveal).where(reveal.c.id == reveal_id).with_for_update()).one_or_none()
     if row is None or row.by != by:
         raise CaseError("not found", "there is no such reveal", where="reveal")
-    if row.seconds:
+    if row.seconds or (row.level and row.handed_at is None):
         return
     lasted = _length(min(seconds, max((now - (row.handed_at or row.started_at)).total_seconds(), 0.0)))
     connection.execute(update(reveal).where(reveal.c.id == reveal_id).values(seconds=lasted))
