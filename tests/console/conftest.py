@@ -195,6 +195,21 @@ def settle(house: House) -> None:
     house.ids |= {"case_id": filed.case, "report_id": drawn.draft(house.node, filed)}
 
 
+@contextlib.contextmanager
+def listening(house: House) -> Iterator[str]:
+    """Serve a node on this machine; gives the address of its console."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        config = uvicorn.Config(house.app, log_config=None, lifespan="off", access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+        thread.start()
+        yield f"http://localhost:{door.getsockname()[1]}/console"
+        server.should_exit = True
+        thread.join()
+
+
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
@@ -225,13 +240,5 @@ def live(build: Build) -> Iterator[tuple[House, str]]:
     """A node that listens on this machine, with one person of each role, and the address of its console."""
     made = build(url="")
     settle(made)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        config = uvicorn.Config(made.app, log_config=None, lifespan="off", access_log=False)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield made, f"http://localhost:{listening.getsockname()[1]}/console"
-        server.should_exit = True
-        thread.join()
+    with listening(made) as address:
+        yield made, address

@@ -184,7 +184,7 @@
     if (!told) return;
     told.end ??= performance.now() + told.dataset.until * 1000;
     const left = Math.ceil((told.end - performance.now()) / 5000) * 5;
-    const text = left > 0 ? told.dataset.some.replace("%s", left) : told.dataset.none;
+    const text = left > 0 ? told.dataset.some.replace("#", left) : told.dataset.none;
     if (told.textContent !== text) told.textContent = text;
     if (left <= 0) told.closest("form").querySelector("button").disabled = true;
   }
