@@ -211,6 +211,25 @@ def test_a_policy_that_allows_what_is_unchecked_is_overruled() -> None:
     assert "not checked: pdq (damaged)" in accepted.reasons
 
 
+@pytest.mark.parametrize(
+    ("without", "action"),
+    [(set(), "review"), ({"feed two"}, "review"), ({"feed one"}, "allow"), ({"feeds"}, "allow")],
+)
+def test_stale_feeds_are_accepted_by_name_or_all_of_them(without: set[str], action: str) -> None:
+    verdict = decide(Facts((), [Unchecked("feed one", "stale")]), Policy(without=frozenset(without)))
+    assert verdict.action == action
+    assert "not checked: feed one (stale)" in verdict.reasons
+
+
+@pytest.mark.parametrize("name", ["default", "us", "uk", "eu"])
+def test_a_stale_feed_alone_does_not_put_all_items_before_people(name: str) -> None:
+    verdict = decide(Facts((), [Unchecked("feed one", "stale")]), profile(name))
+    assert verdict.action == "allow"
+    assert verdict.unchecked
+    other = [Unchecked("feed one", "stale"), Unchecked("md5", "out of date")]
+    assert decide(Facts((), other), profile(name)).action == "review"
+
+
 def test_no_rule_that_applies_means_review() -> None:
     verdict = decide(Facts(), ruled(Rule("never", "false", "block", "Never.")))
 

@@ -74,6 +74,11 @@ def test_a_bank_that_is_behind_makes_the_node_degraded(service: Service, tmp_pat
 
         connection.execute(update(feed).values(last_ok_at=utc_now() - timedelta(hours=26)))
     service.node.following.look()
+    key = service.key("submit", "read")
+    fingerprints = {"fingerprints": [{"signal": "md5", "value": "0" * 32}]}
+    verdict = service.post("/v1/fingerprints", key, json=fingerprints).json()["verdict"]
+    assert verdict["action"] == "allow"  # the shipped policies accept it
+    assert {"what": "feed one", "why": "stale", "detail": "bank list is 26 h behind"} in verdict["unchecked"]
     told = service.get("/v1/health/ready").json()
     [check] = [each for each in told["checks"] if each["check"] == "feeds"]
     assert "bank list is 26 h behind" in check["detail"]

@@ -43,6 +43,16 @@ class Pool:
         np.cumsum(lengths, out=ends[1:])
         return cls(ends, np.frombuffer(b"".join(part[1] for part in parts), np.uint8))
 
+    def only(self, at: NDArray[np.int64]) -> Self:
+        """The texts at these places, (m,) sorted, each once."""
+        if not len(self.ends):
+            return self
+        lengths = np.diff(self.ends)
+        kept = np.zeros(len(lengths), bool)
+        kept[at] = True
+        data = self.data[np.repeat(kept, lengths.astype(np.int64))]
+        return self.join([(lengths[at], data.tobytes())])
+
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """What a snapshot must hold."""
         return {f"{name}_ends": self.ends, f"{name}_data": self.data}

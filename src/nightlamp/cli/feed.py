@@ -24,9 +24,14 @@ class _Span(click.ParamType):  # type: ignore[type-arg]
 
     name = "time"
 
+    def __init__(self, nothing: str = "") -> None:
+        self._nothing = nothing  # the word for 0
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Seconds."""
         text = str(value).strip()
+        if self._nothing and text == self._nothing:
+            return 0
         digits = text.rstrip("smhdin")
         unit = text[len(digits) :] or "s"
         if not digits.isdigit() or unit not in _UNITS:
@@ -52,7 +57,11 @@ def feed() -> None:
     help="env:NAME, file:/path or keyring:service/user; never the secret itself.",
 )
 @click.option("--every", type=_Span(), default="1h", show_default=True, help="Time between runs: 15m, 6h.")
-@click.option("--stale-after", type=_Span(), help="Behind by so much is an alarm; default: three runs.")
+@click.option(
+    "--stale-after",
+    type=_Span("never"),
+    help="Behind by so much, verdicts name it as not checked; default: three runs; or 'never'.",
+)
 @click.option(
     "--max-loss", type=float, default=0.2, show_default=True, help="Share lost in a day: then stop."
 )
@@ -137,7 +146,7 @@ def show(name: str, as_json: bool, config_file: Path | None) -> None:
         *((f"set {key}", value) for key, value in f.config.items()),
         *((f"secret {key}", reference) for key, reference in f.secrets.items()),
         ("every", span(f.every)),
-        ("alarm after", span(f.stale_after)),
+        ("stale after", span(f.stale_after) if f.stale_after else "never"),
         ("may lose", f"{f.max_loss:.0%} a day"),
         ("feedback", "yes" if f.feedback else "no"),
         ("state", status.why or _course(status)),

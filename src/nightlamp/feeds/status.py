@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from nightlamp.banks.live.tables import bank
 from nightlamp.feeds.subscriptions import StoredFeed, all_feeds
 from nightlamp.feeds.tables import feedback
+from nightlamp.values import Unchecked
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,20 @@ class FeedStatus:
         f = self.feed
         if f.paused == "loss":
             return f"feed {f.name} has stopped: {f.paused_why}"
-        late = f"bank {self.bank} is {span(self.behind)} behind"
         if self.stale and f.paused:
-            return f"{late}: feed {f.name} is paused"
+            return f"{self._late}: feed {f.name} is paused"
         if self.stale:
-            return f"{late}: {f.error or f'feed {f.name} has not ended a run'}"
+            return f"{self._late}: {f.error or f'feed {f.name} has not ended a run'}"
         return ""
+
+    @property
+    def unchecked(self) -> Unchecked | None:
+        """What verdicts must say of it, whether it is paused, stopped or failing; ``None``: nothing."""
+        return Unchecked(f"feed {self.feed.name}", "stale", self._late) if self.stale else None
+
+    @property
+    def _late(self) -> str:
+        return f"bank {self.bank} is {span(self.behind)} behind"
 
 
 def all_status(connection: Connection, now: datetime) -> list[FeedStatus]:

@@ -38,7 +38,7 @@ class StoredFeed:
         secrets: references by name.
         bank: number of the bank that it fills.
         every: seconds between runs.
-        stale_after: seconds behind its source that are an alarm.
+        stale_after: behind its source by more seconds, verdicts name it as not checked; 0: never.
         max_loss: share of its fingerprints that it may lose within a day before it stops and asks.
         feedback: whether opinions are sent to the exchange.
         paused: by whom; ``""``: it is not.
@@ -96,7 +96,7 @@ class StoredFeed:
 
     def stale(self, now: datetime) -> bool:
         """Whether that is too long."""
-        return self.behind(now) > self.stale_after
+        return 0 < self.stale_after < self.behind(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class NewFeed:
         config: by the kind's model.
         secrets: references by name.
         every: seconds between runs.
-        stale_after: seconds; by default three times ``every``, and no less than six hours.
+        stale_after: seconds, 0 is never; by default three times ``every``, and no less than six hours.
         max_loss: 0 … 1.
         feedback: send opinions.
         category, trust, benign: of the bank, if it is made.
@@ -166,7 +166,7 @@ def create_feed(
         "secrets": dict(new.secrets),
         "bank": bank.id,
         "every_seconds": new.every,
-        "stale_seconds": new.stale_after or max(3 * new.every, 6 * 3_600),
+        "stale_seconds": max(3 * new.every, 6 * 3_600) if new.stale_after is None else new.stale_after,
         "max_loss": new.max_loss,
         "feedback": new.feedback,
         "created_at": now,
@@ -323,7 +323,7 @@ def _checked(kind: Kind, new: NewFeed) -> dict[str, Any]:
         raise FeedError("a name has lower-case letters, digits, dots and dashes", where=where)
     if not LEAST_EVERY <= new.every <= MOST_EVERY:
         raise FeedError("between runs there is a minute to 30 days", where=where)
-    if new.stale_after is not None and new.stale_after < new.every:
+    if new.stale_after and new.stale_after < new.every:
         raise FeedError("it would be out of date between any two runs", where=where)
     if not 0 <= new.max_loss <= 1:
         raise FeedError("max_loss is a share, 0 … 1", where=where)

@@ -51,7 +51,8 @@ class Plan:
     def cheaper_than_scan(self, n: int) -> bool:
         """Whether probing ``n`` entries should be faster than comparing all of them."""
         runs = self.probes * min(1.0, n / BUCKETS)
-        cost = self.probes * PROBE_COST + runs * RUN_COST + n * (self.scanned * NEAR_COST + self.verified * VERIFY_COST)
+        cost = self.probes * PROBE_COST + runs * RUN_COST
+        cost += n * (self.scanned * NEAR_COST + self.verified * VERIFY_COST)
         return cost < n * SCAN_COST
 
 

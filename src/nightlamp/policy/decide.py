@@ -85,7 +85,7 @@ class Seen:
         """What is unchecked and matters: the policy does not accept it, and the item is no known file."""
         if self.known_by:
             return []
-        return [u for u in self.facts.unchecked if u.what not in self.rules.without]
+        return [u for u in self.facts.unchecked if not self.rules.accepts(u.what)]
 
     @property
     def jurisdiction(self) -> str:

@@ -76,13 +76,18 @@ class Rules:
         rules: the first whose ``when`` is true gives the verdict; none: ``review``.
         jurisdiction: free text; what ``jurisdiction`` means to a rule where the facts do not say.
         without: what the operator knows not to be checked and accepts: names as in
-            ``Unchecked.what``. It is still said in the verdict, but no rule sees it.
+            ``Unchecked.what``, and ``feeds`` for every feed. It is still said in the verdict, but no rule
+            sees it.
     """
 
     name: str
     rules: tuple[Rule, ...]
     jurisdiction: str = ""
     without: frozenset[str] = frozenset()
+
+    def accepts(self, what: str) -> bool:
+        """Whether the operator accepts that this, as ``Unchecked.what`` has it, is not checked."""
+        return what in self.without or (what.startswith("feed ") and "feeds" in self.without)
 
     @cached_property
     def uses(self) -> frozenset[tuple[str, str]]:

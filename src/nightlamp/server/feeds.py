@@ -44,7 +44,10 @@ class FeedIn(Given):
     )
     every: int = Field(3_600, ge=60, le=30 * 86_400, description="seconds between runs")
     stale_after: int | None = Field(
-        None, ge=60, le=365 * 86_400, description="seconds behind that are an alarm"
+        None,
+        ge=0,
+        le=365 * 86_400,
+        description="seconds behind after which verdicts name it as not checked; 0: never",
     )
     max_loss: float = Field(0.2, ge=0, le=1, description="share that it may lose in a day before it asks")
     feedback: bool = Field(default=False, description="send people's findings back")

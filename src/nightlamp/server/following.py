@@ -7,6 +7,7 @@ from threading import Event
 
 from sqlalchemy import Engine
 
+from nightlamp.banks.live import LiveBanks
 from nightlamp.feeds import Feedback, Feeds, FeedStatus, all_status
 from nightlamp.feeds.fetching import fetcher_of
 from nightlamp.feeds.process import run_due_elsewhere
@@ -23,11 +24,12 @@ class Following:
         statuses: as they were at the last look.
     """
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, banks: LiveBanks) -> None:
         http = fetcher_of(settings.feeds)
         self.feeds = Feeds(engine, http)
         self._feedback = Feedback(engine, http)
         self._settings = settings.feeds
+        self._banks = banks
         self._stopping = Event()
         self.statuses: list[FeedStatus] = []
 
@@ -46,9 +48,10 @@ class Following:
         return run_due_elsewhere(self.feeds, self._settings, self._stopping)
 
     def look(self) -> None:
-        """See how the feeds stand."""
+        """See how the feeds stand; from then on verdicts name those that are too far behind."""
         with reading(self.feeds.engine) as connection:
             self.statuses = all_status(connection, utc_now())
+        self._banks.note((each.feed.bank, each.unchecked) for each in self.statuses if each.unchecked)
 
     def unwell(self) -> str:
         """What is wrong, for those who may read; ``""``: nothing."""

@@ -145,7 +145,7 @@ class Node:
         self.writer.write(lambda c: first_policy(c, s.intake.policy_profile, now=utc_now()))
         self.gate = access.Gate(self.engine)
         self.buckets = access.Buckets(s.access.rush_seconds)
-        self.banks = LiveBanks(self.engine, cache_dir=s.data_dir / "banks")
+        self.banks = LiveBanks(self.engine, cache_dir=s.data_dir / "banks", elsewhere=True)
         self.policies = ActivePolicy(self.engine)
         self.examiner = Examiner(self._workers, origin=self._asked is not None)
         self._build_intake()
@@ -155,7 +155,7 @@ class Node:
         if not self._started:
             self._started = True
             for loop in self.supervisor.loops:
-                if loop.name in ("changes", "workers"):
+                if loop.name in ("changes", "workers", "feed ages"):
                     self.supervisor.run_once(loop)
             self.supervisor.start()
             if self._siblings is not None:
@@ -176,6 +176,7 @@ class Node:
         if self.lookups is not None:
             self.lookups.close()
         self.following.stop()
+        self.banks.stop()
         self.supervisor.stop(self.settings.server.stop_seconds)
         self.deliverer.close()
         self.urls.close()
@@ -324,7 +325,7 @@ class Node:
         self.urls = UrlFetcher(self.intake, self.writer, self._fetcher)
         self.late = LateVerdicts(self.writer, self.decider, self.intake.recorder, self.catch_up)
         self.look_back = LookBack(self.engine)
-        self.following = Following(self.engine, s)
+        self.following = Following(self.engine, s, self.banks)
         self.forgetting = Forgetting(self.writer, keep)
         loops = [
             Loop("changes", s.access.poll_ms / 1000, self.catch_up, longest=1.0),

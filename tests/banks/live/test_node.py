@@ -14,7 +14,9 @@ from nightlamp.banks.live import (
     add_entries,
     create_bank,
     current_mark,
+    delete_bank,
     disable_bank,
+    enable_bank,
     find_entries,
     next_generation,
     remove_entries,
@@ -373,3 +375,55 @@ def test_many_banks_hold_one_value(engine: Engine, node: LiveBanks, put: Put) ->
         disable_bank(connection, banks[1].id, actor="test")
     node.poll()
     assert [m.bank.name for m in node.current().lookup([asked("pdq", 1)])] == ["b0", "b2"]
+
+
+def test_a_snapshot_goes_on_from_the_one_before_without_what_is_gone(
+    engine: Engine, node: LiveBanks, bank: StoredBank, put: Put
+) -> None:
+    with engine.begin() as connection:
+        other = create_bank(connection, Bank("other", "us", "csam", "high"), actor="test")
+    for n in range(6):
+        put(bank if n % 2 else other, "pdq", n)
+    node.poll()
+    node.build_snapshot()
+    with engine.begin() as connection:
+        delete_bank(connection, other.id, actor="test")
+    put(bank, "pdq", 6)
+    assert node.build_snapshot() is not None
+    assert node.adopt_snapshot()
+    [(_, index)] = node.current().shelves.values()
+    assert len(index) == 4
+    assert [len(node.current().lookup([asked("pdq", n)])) for n in range(7)] == [0, 1, 0, 1, 0, 1, 1]
+
+
+def test_a_snapshot_is_built_in_another_process(
+    engine: Engine, bank: StoredBank, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightlamp.banks.live.node.DUE_LEAST", 1)
+    put(bank, "pdq", 1)
+    node = LiveBanks(engine, cache_dir=tmp_path / "cache", elsewhere=True)
+    node.poll()
+    assert node.maintain()
+    assert node.status().snapshot
+    assert len(node.current().lookup([asked("pdq", 1)])) == 1
+
+
+def test_what_is_noted_of_enabled_banks_is_said(
+    engine: Engine, node: LiveBanks, bank: StoredBank, put: Put
+) -> None:
+    stale = Unchecked("feed one", "stale", "")
+    node.note([(bank.id, stale), (bank.id + 99, Unchecked("feed two", "stale", ""))])
+    put(bank, "pdq", 1)
+    node.poll()
+    assert node.current().unchecked == (stale,)
+    assert node.status().degraded == ()
+    with engine.begin() as connection:
+        disable_bank(connection, bank.id, actor="test")
+    node.poll()
+    assert node.current().unchecked == ()
+    with engine.begin() as connection:
+        enable_bank(connection, bank.id, actor="test")
+    node.poll()
+    assert node.current().unchecked == (stale,)
+    node.note([])
+    assert node.current().unchecked == ()

@@ -69,6 +69,14 @@ class Page:
             Pool.join(parts),
         )
 
+    def only(self, numbers: np.ndarray) -> Self:
+        """The page of these of its entries; ``numbers`` (m,) int64 sorted, each once."""
+        at = np.searchsorted(self.numbers, numbers)
+        if len(at) == len(self.numbers):
+            return self
+        ids = self.ids.only(at)
+        return type(self)(numbers, self.banks[at], self.codes[at], self.categories, ids)
+
     def knows(self, numbers: np.ndarray) -> bool:
         """Whether all of these entries are here."""
         if not len(self.numbers):

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from nightlamp.banks.live.building import build_elsewhere
 from nightlamp.banks.live.counter import Mark, current_mark, is_past
 from nightlamp.banks.live.snapshots import Found, SnapshotFolder
 from nightlamp.banks.live.state import State
@@ -21,6 +22,7 @@ from nightlamp.banks.live.view import NOTHING_LOADED, View, out_of_date
 from nightlamp.errors import NightlampError, SnapshotError, UnavailableError
 from nightlamp.signals import Signal, installed
 from nightlamp.store import reading
+from nightlamp.values import Unchecked
 
 STALE_SECONDS = 5.0
 DUE_LEAST = 50_000  # changed entries before a new snapshot is worth while
@@ -55,6 +57,7 @@ class LiveBanks:
         engine: the database; its schema must be there.
         signals: by name; by default the installed ones.
         cache_dir: folder for snapshots; nodes may share it. ``None``: always read from the database.
+        elsewhere: ``maintain`` builds snapshots in a process of its own, with the installed signals.
         stale_seconds: without news of the database for so long, verdicts say "not checked".
         now: seconds that never jump.
     """
@@ -65,6 +68,7 @@ class LiveBanks:
         signals: Mapping[str, Signal] | None = None,
         cache_dir: Path | None = None,
         *,
+        elsewhere: bool = False,
         stale_seconds: float = STALE_SECONDS,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,6 +76,8 @@ class LiveBanks:
         self._engine = engine
         self._signals = installed() if signals is None else signals
         self._folder = SnapshotFolder(cache_dir, self._signals) if cache_dir is not None else None
+        self._elsewhere = elsewhere
+        self._stopping = threading.Event()
         self._stale_seconds = stale_seconds
         self._now = now
         self._polling = threading.Lock()  # guards everything below but the reads of _view, _seen and _failure
@@ -79,6 +85,8 @@ class LiveBanks:
         self._snapshot: Found | None = None
         self._ignored: tuple[str, ...] = ()
         self._view: View = NOTHING_LOADED
+        self._told: View = NOTHING_LOADED  # the view with what was noted
+        self._noted: tuple[tuple[int, Unchecked], ...] = ()
         self._stale: tuple[View, str, View] | None = (
             None  # a view, why it is not to be trusted, and it saying so
         )
@@ -91,7 +99,7 @@ class LiveBanks:
 
         If changes could not be applied, or none could be asked for in a while, its ``unchecked`` says so.
         """
-        view, why = self._view, self._why_unreliable()
+        view, why = self._told, self._why_unreliable()
         if not why or view is NOTHING_LOADED:
             return replace(view, degraded=(*view.degraded, why)) if why else view
         stale = self._stale
@@ -138,6 +146,15 @@ class LiveBanks:
         if self._view.generation < generation:
             raise NightlampError(f"generation {generation} is not committed", where="live banks")
 
+    def note(self, found: Iterable[tuple[int, Unchecked]]) -> None:
+        """What else no item is checked against, each with the number of its bank: a list that is out of date.
+
+        Takes the place of what was noted before; of disabled banks nothing is said.
+        """
+        with self._polling:
+            self._noted = tuple(found)
+            self._show(self._view)
+
     def status(self) -> Status:
         """How this node stands."""
         state, snapshot, why = self._state, self._snapshot, self._why_unreliable()
@@ -164,7 +181,7 @@ class LiveBanks:
         return bool(self._ignored) or changed >= max(DUE_LEAST, entries // DUE_SHARE if self._snapshot else 0)
 
     def build_snapshot(self) -> Path | None:
-        """Read the database as it is now and save that, unless another process is at it or has just done so.
+        """Save the newest snapshot with what changed since, unless another process is at it.
 
         Neither readers nor polls wait. Needs memory for all entries once more while it runs.
 
@@ -180,12 +197,13 @@ class LiveBanks:
             try:
                 with reading(self._engine) as connection:
                     mark = current_mark(connection)
-                    state = State(self._signals)
+                    newest, _, _ = self._from_snapshot(connection, newer_than=-1)
+                    state = newest or State(self._signals)
                     state.catch_up(connection, mark)
             except DBAPIError as error:
                 what = f"the database does not answer ({type(error.orig).__name__})"
                 raise UnavailableError(what, where="live banks") from None
-            path = self._folder.write(state)
+            path = self._folder.write(state.compacted())
             self._folder.prune(mark.database, path)
             return path
 
@@ -211,7 +229,7 @@ class LiveBanks:
                 return False
             fresh.catch_up(connection, mark)
             self._state, self._snapshot, self._ignored = fresh, found, ()
-            self._view = fresh.view()
+            self._show(fresh.view())
         return True
 
     def maintain(self) -> bool:
@@ -220,9 +238,22 @@ class LiveBanks:
         Returns:
             whether there was anything to do.
         """
-        if self.snapshot_due() and not self.adopt_snapshot():
-            return self.build_snapshot() is not None and self.adopt_snapshot()
-        return False
+        if not self.snapshot_due() or self.adopt_snapshot() or self._folder is None:
+            return False
+        if self._elsewhere:
+            build_elsewhere(self._engine, self._folder.folder, self._stopping)
+        else:
+            self.build_snapshot()
+        return self.adopt_snapshot()
+
+    def stop(self) -> None:
+        """Break off what ``maintain`` has begun elsewhere."""
+        self._stopping.set()
+
+    def _show(self, view: View) -> None:
+        self._view = view
+        noted = [what for bank, what in self._noted if bank in view.banks and view.banks[bank].enabled]
+        self._told = replace(view, unchecked=(*view.unchecked, *noted)) if noted else view
 
     def _catch_up(self, connection: Connection) -> bool:
         """Bring state and view to what ``connection`` sees; whether there was anything to do."""
@@ -236,7 +267,7 @@ class LiveBanks:
             state, self._snapshot, self._ignored = self._from_snapshot(connection, newer_than=-1)
             state = state or State(self._signals)
         state.catch_up(connection, now)
-        self._view = state.view()
+        self._show(state.view())
         self._state = state
         return True
 

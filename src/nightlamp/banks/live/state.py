@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from nightlamp.banks.live.counter import Mark
 from nightlamp.banks.live.editing import StoredBank, all_banks
 from nightlamp.banks.live.gathering import Gathering, Unsearchable
-from nightlamp.banks.live.ledger import Ledger
+from nightlamp.banks.live.ledger import Ledger, Page
 from nightlamp.banks.live.tables import bank_entry
 from nightlamp.banks.live.view import View, unchecked_entries
 from nightlamp.banks.shelf import AnyIndex, build_index
@@ -78,6 +78,27 @@ class State:
         unchecked = unchecked_entries(self._banks, self.ledger, self.unsearchable)
         shelves = {name: (self.signals[name], live.view()) for name, live in self._lives.items()}
         return View(self.mark, dict(self._banks), shelves, self.ledger, self.disputed, unchecked)
+
+    def compacted(self) -> State:
+        """The same in one piece each, without what was removed or is of banks that are gone."""
+        banks = np.array(list(self._banks), np.int32)
+        bases: dict[str, AnyIndex] = {}
+        for name, live in self._lives.items():
+            index = live.compact()
+            mine = np.isin(self.ledger.banks_of(index.numbers), banks)
+            if not mine.all():
+                index = index.with_entries(index.values()[mine], index.numbers[mine])
+            bases[name] = index
+        unsearchable = {
+            key: numbers[np.isin(self.ledger.banks_of(numbers), banks)]
+            for key, numbers in self.unsearchable.items()
+        }
+        left = [*(index.numbers for index in bases.values()), *unsearchable.values()]
+        numbers = np.unique(np.concatenate(left)) if left else np.empty(0, np.int64)
+        page = Page.join(self.ledger.pages).only(numbers) if len(numbers) else Page.of([], [], [], [])
+        disputed = self.disputed.intersection(numbers.tolist()) if self.disputed else self.disputed
+        ledger = Ledger().with_page(page)
+        return State(self.signals, self.mark, bases, ledger, disputed, unsearchable)
 
     def _add(self, name: str, values: np.ndarray, numbers: np.ndarray) -> None:
         if name in self._lives:
