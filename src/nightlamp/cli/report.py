@@ -289,10 +289,12 @@ _WORDS = {
 
 @contextmanager
 def _sending(settings: Settings) -> Iterator[tuple[Any, Any]]:
+    from nightlamp.dumps import forbid_core_dumps
     from nightlamp.reports import sender_of
     from nightlamp.store import Writer
     from nightlamp.vault import open_vault
 
+    forbid_core_dumps()
     with database(settings) as engine, Writer(engine) as writer:
         yield engine, sender_of(settings, writer, open_vault(settings, engine))
 

@@ -174,10 +174,12 @@ def disclose(
 def office_of(settings: Settings) -> Iterator[Office]:
     """What makes packages, by the settings."""
     from nightlamp.audit import SigningKey
+    from nightlamp.dumps import forbid_core_dumps
     from nightlamp.reports.bundle import Office
     from nightlamp.reports.wiring import identity_file
     from nightlamp.vault import Identity
 
+    forbid_core_dumps()
     key, identity = SigningKey.read(settings.audit_key_file), Identity.read(identity_file(settings))
     with vault_of(settings) as vault:
         yield Office(vault, identity, key, settings.reports, operator())

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from nightlamp.dumps import forbid_core_dumps
 from nightlamp.errors import ArchiveError, MediaError
 from nightlamp.examine import wire
 from nightlamp.examine.examination import Shape, examine, steps
@@ -81,8 +82,8 @@ def warm_up(origin: Asked | None) -> None:
 
 def confine(limits: Limits) -> None:
     """Give up what a decoder does not need."""
+    forbid_core_dumps()
     for what, most in (
-        (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_AS, _address_space() + limits.memory),
     ):
