@@ -11,6 +11,7 @@ from types import FrameType
 
 import uvicorn
 
+from nightlamp.dumps import forbid_core_dumps
 from nightlamp.server.app import create_app
 from nightlamp.server.logs import configure
 from nightlamp.server.node import Node
@@ -64,6 +65,7 @@ def _serve_part(settings: Settings, place: Place, listens: Callable[[], None]) -
 
 
 def _configure() -> None:
+    forbid_core_dumps()
     configure()
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it would tell of every odd form
 
