@@ -426,3 +426,13 @@ def test_answers_stand_in_the_order_of_their_pages_whatever_the_clocks_say(desk,
     with refused("stale"):
         desk.do(undo, first.given.id, by=ANN)
     desk.do(undo, second.given.id, by=BEN)
+
+
+def test_who_learnt_that_they_disagree_cannot_agree_any_more(desk, case):
+    desk.answer(case, ANN, CSAM)
+    other = desk.answer(case, BEN, CLEAR)
+    assert other.case.state == "escalated"
+    desk.do(undo, other.given.id, by=BEN)
+
+    assert desk.answer(case, BEN, CSAM).case.state == "escalated"
+    assert desk.answer(case, CAT, CSAM, lead=True).final

@@ -51,7 +51,8 @@ def decide(
     ``csam`` and ``not_csam`` decide a case of one person. With two persons they make it wait for somebody
     else; if both say the same, it is decided, and if not, it is the lead's. ``unsure`` makes any case wait
     for somebody else, ``escalate`` makes it the lead's. The same answer to the same page once more, from a
-    browser that lost its connection, changes nothing and gives what came of it.
+    browser that lost its connection, changes nothing and gives what came of it. Who disagreed, took
+    it back and agrees now knew what the first had said: that is the lead's too.
 
     Args:
         connection: in a transaction that may write.
@@ -72,6 +73,8 @@ def decide(
     case = _ready(connection, case_id, by, version, now)
     refuse_if_not_theirs(connection, case, by, lead)
     step = _step(case, answer, standing(connection, case))
+    if step.opinion == "second" and step.state == "decided" and _differed(connection, case, answer, by):
+        step = _Step("second", "escalated", "two people disagree")
     final = step.state == "decided"
     given = {
         "id": new_id(),
@@ -259,6 +262,14 @@ def _step(case: Case, answer: Answer, before: Sequence[Given]) -> _Step:
     if first is None or first.answer.agrees(answer):
         return _Step(opinion, "decided", "it was decided")
     return _Step(opinion, "escalated", "two people disagree")
+
+
+def _differed(connection: Connection, case: Case, answer: Answer, by: str) -> bool:
+    """Whether they have said otherwise, and taken it back: by then they knew what the first had said."""
+    d = decision.c
+    mine = (d.case == case.id) & (d.round == case.round) & (d.by == by) & d.undone_at.is_not(None)
+    given = [given_of(row).answer for row in connection.execute(select(decision).where(mine))]
+    return any(each.finding in ("csam", "not_csam") and not each.agrees(answer) for each in given)
 
 
 def _seconds(case: Case, by: str, now: datetime) -> float | None:
