@@ -129,6 +129,10 @@ def rule(when: str, then: str = "review", name: str = "r", more: str = "") -> st
             ["3:15: error: a control character in 'jurisdiction'. Try: leave it out"],
         ),
         (
+            policy(rule("item.known").replace("then:", f"queue: {'q' * 101}\n    then:")),
+            ["6:12: error: the name of a queue is too long. Try: up to 100 characters"],
+        ),
+        (
             policy(rule("item.known"), top="accept_unchecked: [content]\n"),
             ["3:19: error: 'content' means that nothing was examined. Try: leave it out"],
         ),

@@ -20,6 +20,7 @@ from nightlamp.values import Action, Handling, Hold, Priority
 FORMAT = 1
 MAX_RULES = 200
 MAX_BYTES = 100_000
+MAX_QUEUE = 100  # characters, as cases store it
 _MOST_COVER = 400  # cases of earlier rules that a later one is compared with
 _TOP = {
     "nightlamp-policy": True,
@@ -151,10 +152,13 @@ class _Reader:
         hold = self.hold(fields.get("hold"))
         if then == "allow" and hold is not None:
             self.error(fields["hold"], "content that is allowed is never kept", "leave 'hold' out")
+        queue = self.text(fields.get("queue"), "queue")
+        if len(queue) > MAX_QUEUE:
+            self.error(fields["queue"], "the name of a queue is too long", f"up to {MAX_QUEUE} characters")
         handling = Handling(
             hold,
             cast(Priority, self.one_of(fields.get("priority"), PRIORITIES, "priority", "normal")),
-            self.text(fields.get("queue"), "queue"),
+            queue,
             self.boolean(fields.get("two_person"), "two_person"),
         )
         return Rule(
