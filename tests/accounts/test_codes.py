@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +94,21 @@ def test_another_key_or_another_account_opens_nothing(box, tmp_path):
         with pytest.raises(ConfigError):
             wrong.open(sealed, account)
     assert (tmp_path / "console.key").stat().st_mode & 0o077 == 0
+
+
+def test_processes_that_start_at_once_take_one_key(tmp_path, monkeypatch):
+    path, both = tmp_path / "console.key", threading.Barrier(2, timeout=10)
+    link = os.link
+
+    def together(part, name):
+        assert len(Path(part).read_bytes()) == 32  # whoever sees the file sees all of it
+        both.wait()
+        link(part, name)
+
+    monkeypatch.setattr(os, "link", together)
+    boxes = [codes.Box(path), codes.Box(path)]
+    with ThreadPoolExecutor(2) as pool:
+        sealed = list(pool.map(lambda box: box.seal(SECRET, "a"), boxes))
+    assert [boxes[1 - at].open(each, "a") for at, each in enumerate(sealed)] == [SECRET, SECRET]
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -6,11 +6,13 @@ A code is good once: the step of the last one that was taken is stored, and only
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
 import struct
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -68,18 +70,26 @@ class Box:
 
     def _loaded(self) -> bytes:
         if not self._key:
-            try:
-                handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                pass
-            else:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(os.urandom(32))
+            if not self._path.exists():
+                self._make()
             key = self._path.read_bytes()
             if len(key) != 32:
                 raise ConfigError("must hold 32 bytes", where="console.key_file")
             self._key = key
         return self._key
+
+    def _make(self) -> None:
+        """Whole or not there: another process may look for it at any moment, and then both take one key."""
+        handle, part = tempfile.mkstemp(prefix=f"{self._path.name}.", dir=self._path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(os.urandom(32))
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(part, self._path)
+        finally:
+            Path(part).unlink()
 
 
 def new_secret() -> bytes:

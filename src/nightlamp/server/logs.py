@@ -6,9 +6,13 @@ its message may hold whatever was in hand. Other libraries' records lose their a
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import json
 import logging
 import sys
+import threading
+import time
 import traceback
 from typing import Any, TextIO, cast
 
@@ -17,21 +21,33 @@ import structlog
 from nightlamp.errors import NightlampError
 
 Logger = structlog.typing.FilteringBoundLogger
+_PIECE = 4096  # a pipe takes so much whole, and several processes may write to it
+_WAITING = 1 << 20  # characters; whoever has more to say writes it
+_bound: Logger | None = None
 
 
-def configure(out: TextIO | None = None, level: int = logging.INFO) -> None:
-    """Send this process's logs to ``out``, by default standard error."""
-    stream = out or sys.stderr
+def configure(out: TextIO | None = None, level: int = logging.INFO, delay: float = 0.0) -> None:
+    """Send this process's logs to ``out``, by default standard error.
+
+    ``delay``: seconds for which lines wait for each other. A write lets other threads run, and to come back
+    takes a busy process longer than all else about a line.
+    """
+    global _bound  # one log a process
+    stream: Any = _Suffering(out or sys.stderr)
+    if delay:
+        stream = _Gathering(stream, delay)
+        atexit.register(stream.close)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.JSONRenderer(ensure_ascii=True, default=_type_alone),
+            _rendered,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Suffering(stream))),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", stream)),
         cache_logger_on_first_use=False,
     )
+    _bound = None
     root = logging.getLogger()
     root.handlers[:] = [_Passing()]
     root.setLevel(max(level, logging.WARNING))
@@ -39,8 +55,10 @@ def configure(out: TextIO | None = None, level: int = logging.INFO) -> None:
 
 def logger() -> Logger:
     """Where the service logs to."""
-    found: Logger = structlog.get_logger()
-    return found
+    global _bound
+    if _bound is None:
+        _bound = structlog.get_logger().bind()
+    return _bound
 
 
 def failure(error: BaseException) -> dict[str, Any]:
@@ -73,6 +91,59 @@ class _Suffering:
             self._stream.flush()
 
 
+class _Gathering:
+    """Lines that are written together, by a thread of their own; ``close`` writes the last."""
+
+    def __init__(self, to: _Suffering, delay: float) -> None:
+        self._to = to
+        self._delay = delay
+        self._lock = threading.Lock()  # of the lines; it is never held while they are written
+        self._writing = threading.Lock()
+        self._lines: list[str] = []
+        self._size = 0
+        self._some = threading.Event()
+        threading.Thread(target=self._run, name="nightlamp-log", daemon=True).start()
+
+    def write(self, text: str) -> int:
+        """Take a line."""
+        with self._lock:
+            self._lines.append(text)
+            self._size += len(text)
+            first, full = len(self._lines) == 1, self._size > _WAITING
+        if first:
+            self._some.set()
+        if full:  # the log is slower than what it speaks of: wait for it
+            self.close()
+        return len(text)
+
+    def flush(self) -> None:
+        """Not yet."""
+
+    def close(self) -> None:
+        """Write what is there; more may come."""
+        with self._writing:
+            with self._lock:
+                lines, self._lines, self._size = self._lines, [], 0
+            piece = ""
+            for line in lines:
+                if piece and len(piece) + len(line) > _PIECE:
+                    self._put(piece)
+                    piece = ""
+                piece += line
+            self._put(piece)
+
+    def _put(self, piece: str) -> None:
+        self._to.write(piece)
+        self._to.flush()
+
+    def _run(self) -> None:
+        while True:
+            self._some.wait()
+            self._some.clear()
+            time.sleep(self._delay)
+            self.close()
+
+
 class _Passing(logging.Handler):
     """Records of other libraries: who and where, not what, which may hold a request's text."""
 
@@ -84,3 +155,10 @@ class _Passing(logging.Handler):
 
 def _type_alone(value: object) -> str:
     return type(value).__name__
+
+
+_encoded = json.JSONEncoder(default=_type_alone).encode  # ASCII, so that a character is a byte
+
+
+def _rendered(_: object, __: str, event: Any) -> str:
+    return _encoded(event)

@@ -117,7 +117,9 @@ class IntakeSettings(Section):
     spool_dir: Path | None = Field(
         default=None, description="folder of these files; default: the system's; best an encrypted disk"
     )
-    at_once: PositiveInt = Field(default=4_000, description="items on their way before more are refused")
+    at_once: PositiveInt = Field(
+        default=4_000, description="items on their way in each process before more are refused"
+    )
     keep_days: int = Field(
         default=30,
         ge=0,
@@ -194,7 +196,7 @@ class ServerSettings(Section):
     processes: PositiveInt | None = Field(
         default=None, le=64, description="processes that take requests; default: one a core, two at most"
     )
-    uploads: PositiveInt = Field(default=128, description="bodies that are received at once")
+    uploads: PositiveInt = Field(default=128, description="bodies that each process receives at once")
     body_seconds: PositiveFloat = Field(default=60.0, description="time for one body to arrive")
     pause_seconds: PositiveFloat = Field(default=10.0, description="time between two pieces of a body")
     json_bytes: PositiveInt = Field(default=4 << 20, description="larger JSON bodies are refused")
