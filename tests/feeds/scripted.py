@@ -42,6 +42,9 @@ class Source:
     page: int = 2
     versioned: bool = True
     records: dict[str, Record] = field(default_factory=dict)
+    late: dict[str, Record] = field(
+        default_factory=dict
+    )  # earlier states, which come again behind the newest
     version: int = 0  # grows with every change
     horizon: int = 0  # withdrawals up to here are forgotten
     cursors: int = 0  # a cursor of another number is refused
@@ -54,6 +57,7 @@ class Source:
         self, key: str, prints: Sequence[tuple[str, object]], category: str = "", disputed: bool = False
     ) -> None:
         self.version += 1
+        self._outdate(key)
         given = tuple(
             Print(signal, value_of(signal, seed) if at % 2 else value_of(signal, seed).hex())
             for at, (signal, seed) in enumerate(prints)
@@ -63,7 +67,13 @@ class Source:
     def delete(self, key: str) -> None:
         if key in self.records and not self.records[key].deleted:
             self.version += 1
+            self._outdate(key)
             self.records[key] = Record(key, deleted=True, version=self.version)
+
+    def _outdate(self, key: str) -> None:
+        """What is replaced comes again, where versions tell which is the newer one."""
+        if self.versioned and key in self.records:
+            self.late[key] = self.records[key]
 
     def forget(self) -> None:
         """Drop all tombstones: whoever has not seen them must fetch everything."""
@@ -71,6 +81,7 @@ class Source:
         self.horizon = max([self.horizon, *(record.version for record in gone)])
         for record in gone:
             del self.records[record.key]
+            self.late.pop(record.key, None)
 
     def alive(self) -> dict[str, Record]:
         return {key: record for key, record in self.records.items() if not record.deleted}
@@ -105,6 +116,12 @@ class Incremental:
                 for key, record in s.records.items()
                 if first < record.version <= last
             )
+            # An exchange's own copies may lag: an earlier state comes behind the newest.
+            ranked += [
+                (f"z{key}", s.late[record.key])
+                for key, record in sorted((record.key, record) for _, record in ranked)
+                if record.key in s.late
+            ]
             rest = [(rank, record) for rank, record in ranked if rank > after]
             some = rest[: s.page]
             records = tuple(r if s.versioned else _without_version(r) for _, r in some)

@@ -223,7 +223,7 @@ class Machine(RuleBasedStateMachine):
 def test_the_bank_is_what_its_sources_say(database: str, size: str, request: pytest.FixtureRequest) -> None:
     engine = connect(request.getfixturevalue(database))
     machine = type("Bound", (Machine,), {"engine": engine})
-    steps, examples = {"small": (20, 6), "quick": (25, 15), "long": (60, 400)}[size]
+    steps, examples = {"small": (20, 8), "quick": (25, 20), "long": (60, 400)}[size]
     run_state_machine_as_test(
         machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None)
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+from threading import Event
+
 import pytest
 
 from nightlamp.errors import ExchangeError, FeedError
@@ -76,6 +80,52 @@ def test_losing_too_much_stops_and_asks(world: World, kind: str) -> None:
         resume_feed(connection, "one", actor="test", accept_loss=True)
     assert world.node.sync("one").ended == "done"
     assert world.rows("one") == expected(source)
+
+
+def test_what_a_person_accepts_is_the_loss_that_was_shown(world: World) -> None:
+    source = world.add("one")
+    source.page = 100
+    for n in range(20):
+        source.put(f"k{n}", [("pdq", n)])
+    world.node.sync("one")
+    for n in range(5):
+        source.delete(f"k{n}")
+    assert "5 of 20" in world.node.sync("one").why
+    with world.engine.begin() as connection:
+        resume_feed(connection, "one", actor="test", accept_loss=True)
+    for n in range(5, 12):
+        source.delete(f"k{n}")  # more than anybody has seen
+    again = world.node.sync("one")
+    assert (again.ended, "12 of 20" in again.why) == ("held", True)
+    assert len(world.rows("one")) == 20
+    with world.engine.begin() as connection:
+        resume_feed(connection, "one", actor="test", accept_loss=True)
+    assert world.node.sync("one").ended == "done"
+    assert world.rows("one") == expected(source)
+
+
+def test_a_lease_is_kept_while_a_page_takes_long(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = sqlite_world
+    monkeypatch.setattr("nightlamp.feeds.schedule.LEASE", timedelta(seconds=0.2))
+    source = world.add("one")
+    source.put("k", [("pdq", 1)])
+    renewed = Event()
+    begun = world.clock()
+
+    def slow(*_: object) -> None:
+        """Until the lease, by a clock that has gone on, was renewed."""
+        world.clock.move(minutes=10)
+        for _ in range(600):
+            until = world.feed("one").leased_until
+            if until is not None and until > begun + timedelta(minutes=9):
+                renewed.set()
+                return
+            time.sleep(0.05)
+
+    assert world.node.sync("one", progress=slow).ended == "done"
+    assert renewed.is_set()
 
 
 def test_faults_are_kept_and_tried_again_later(world: World) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, or_, select, update
@@ -132,7 +133,7 @@ class Feeds:
             )
         if not rows:
             what = "another process works on it"
-            raise FeedError(what, where=f"feed {name}", hint=f"nightlamp feed show {name}, in five minutes")
+            raise FeedError(what, where=f"feed {name}", hint=f"nightlamp feed show {name}, in two minutes")
         ran = self._work(rows[0], progress)
         if isinstance(ran, Ran):
             return ran
@@ -144,7 +145,7 @@ class Feeds:
             stored = feed_of_id(connection, row.id)
         try:
             exchange = open_exchange(stored, self.http, kinds=self.kinds, clock=self.clock)
-            ran = Sync(
+            sync = Sync(
                 self.engine,
                 row.id,
                 row.lease,
@@ -153,7 +154,9 @@ class Feeds:
                 signals=self._signals,
                 stop=self._stopping,
                 progress=progress,
-            ).run()
+            )
+            with keeping(self.engine, row.id, row.lease, self.clock):
+                ran = sync.run()
         except DBAPIError:
             raise
         except NightlampError as error:
@@ -219,6 +222,26 @@ def clear(connection: Connection, stored: StoredFeed, now: datetime) -> bool:
         done = update(feed).where(feed.c.id == stored.id)
         connection.execute(done.values(cleared_at=now, records=0, prints=0))
     return not left
+
+
+@contextmanager
+def keeping(engine: Engine, number: int, lease: str, clock: Clock) -> Iterator[None]:
+    """Renew a feed's lease while its pages are on their way, however long one takes; not once we are dead."""
+    done = Event()
+
+    def renew() -> None:
+        mine = update(feed).where(feed.c.id == number, feed.c.lease == lease)
+        while not done.wait(LEASE.total_seconds() / 4):
+            with suppress(DBAPIError), engine.begin() as connection:
+                connection.execute(mine.values(lease_until=clock() + LEASE))
+
+    thread = Thread(target=renew, name="feed lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def back_off(failures: int, kind: str, retry_after: float | None, chance: float) -> float:

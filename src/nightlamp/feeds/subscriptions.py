@@ -176,7 +176,8 @@ def create_feed(
         "run_whole": False,
         "guard_base": 0,
         "guard_lost": 0,
-        "accept_loss": False,
+        "guard_shown": 0,
+        "accept_loss": 0,
         "due": now,
         "error_kind": "",
         "error": "",
@@ -242,8 +243,9 @@ def resume_feed(
         connection: in a transaction that may write.
         name: the feed's.
         actor: for the audit.
-        accept_loss: of a feed that stopped because it would lose too much: it may, in this run. Without, the
-            run is begun anew: the source may have been mended.
+        accept_loss: of a feed that stopped because it would lose too much: it may lose the number that it
+            has shown, in this run; beyond that its ``max_loss`` holds anew. Without, the run is begun anew:
+            the source may have been mended.
         now: by default the wall clock.
 
     Raises:
@@ -254,7 +256,7 @@ def resume_feed(
         raise FeedError("it did not stop because of a loss", where=f"feed {name}", hint="nightlamp feed show")
     values: dict[str, Any] = {"paused": "", "paused_why": "", "paused_at": None, "due": now or utc_now()}
     if accept_loss:
-        values["accept_loss"] = True
+        values["accept_loss"] = feed.c.guard_shown
     elif stored.paused == "loss":
         values |= {"run": None, "run_mode": "", "run_cursor": None}
     connection.execute(update(feed).where(feed.c.id == stored.id).values(values))

@@ -33,7 +33,7 @@ from nightlamp.feeds.tables import feed
 from nightlamp.signals import Signal, installed
 from nightlamp.store import Clock, new_id, reading, utc_now
 
-LEASE = timedelta(minutes=5)  # longer than any page may take
+LEASE = timedelta(minutes=2)  # renewed with every page, and by schedule.keeping while one is on its way
 SWAP_AT_ONCE = 20_000  # keys of one transaction
 MOST_RECORDS = 10_000  # of a page
 MOST_JSON = 64 << 10  # bytes of a cursor or checkpoint
@@ -323,24 +323,27 @@ class Sync:
         except _HoldError as error:
             held = error  # the transaction is undone: nothing was removed
         if held is not None:
-            self._hold(held.why)
+            self._hold(held)
 
     @staticmethod
     def _guard(row: Any, lost: int) -> None:
         """Stop before more is lost than may be."""
         base = max(row.guard_base, row.prints)
         total = row.guard_lost + lost
-        if lost and total > row.max_loss * base and not row.accept_loss:
-            raise _HoldError(f"it would lose {total:,} of {base:,} fingerprints within a day")
+        if lost and total > row.max_loss * base + row.accept_loss:
+            why = f"it would lose {total:,} of {base:,} fingerprints within a day"
+            raise _HoldError(why, total)
 
-    def _hold(self, why: str) -> None:
+    def _hold(self, held: _HoldError) -> None:
         now = self._clock()
         with self._engine.begin() as connection:
             row = self._row(connection)
             mine = update(feed).where(feed.c.id == self._number, feed.c.lease == self._lease)
-            connection.execute(mine.values(paused="loss", paused_why=why, paused_at=now))
+            connection.execute(
+                mine.values(paused="loss", paused_why=held.why, paused_at=now, guard_shown=held.lost)
+            )
             append(connection, f"feed:{row.name}", "feeds.paused", f"feed:{row.name}", {"by": "loss"})
-        raise _EndedError("held", why)
+        raise _EndedError("held", held.why)
 
     def _finish(self, connection: Connection, row: Any) -> None:
         """The run is complete: what it brought is the feed's list."""
@@ -351,7 +354,7 @@ class Sync:
             "run_whole": False,
             "run_cursor": None,
             "last_ok_at": row.run_started_at,
-            "accept_loss": False,
+            "accept_loss": 0,
         }
         if row.accept_loss:
             values["guard_since"] = None
@@ -389,9 +392,10 @@ class _EndedError(Exception):
 class _HoldError(Exception):
     """The safety stop: the transaction must be undone."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, lost: int) -> None:
         super().__init__(why)
         self.why = why
+        self.lost = lost
 
 
 def _last(piece: Mapping[str, State]) -> str:

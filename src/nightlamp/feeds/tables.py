@@ -66,7 +66,10 @@ feed = Table(
     Column("guard_since", UtcDateTime),
     Column("guard_base", BigInteger, nullable=False),
     Column("guard_lost", BigInteger, nullable=False),
-    Column("accept_loss", Boolean, nullable=False),  # a person has said that the run under way may lose more
+    Column(
+        "guard_shown", BigInteger, nullable=False
+    ),  # of the last stop: the loss that a person is asked about
+    Column("accept_loss", BigInteger, nullable=False),  # a person has said that the run may lose so many
     # When.
     Column("due", UtcDateTime, nullable=False),
     Column("lease", String(36)),
