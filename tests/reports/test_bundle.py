@@ -15,12 +15,13 @@ from sqlalchemy import insert, update
 from nightlamp.audit import PublicKeys, SigningKey, verify_export
 from nightlamp.cases.tables import case_item, decision, review_case
 from nightlamp.errors import OutputError, ReportError, VaultError
+from nightlamp.intake import get_item
 from nightlamp.reports.authorities import authorities, conforms
 from nightlamp.reports.bundle import Document, bundle, check, check_opened, disclose
 from nightlamp.reports.bundle import Office as Maker
 from nightlamp.reports.tables import report
 from nightlamp.settings.reports import ReportsSettings
-from nightlamp.store import new_id
+from nightlamp.store import new_id, reading
 from nightlamp.vault import Identity, Recipients, destroy
 from nightlamp.vault.holds import running
 
@@ -213,9 +214,11 @@ def test_a_failure_leaves_no_package(office: Office, maker: Maker, theirs: Ident
 def test_content_that_is_not_there_is_said(
     office: Office, maker: Maker, theirs: Identity, tmp_path: Path
 ) -> None:
-    case, out = confirmed(office, 1), tmp_path / "package"
-    with office.engine.begin() as connection:
-        gone = running(connection)[-1].object
+    item, out = submitted(office), tmp_path / "package"
+    case = case_of(office, item)
+    with reading(office.engine) as connection:
+        gone = get_item(connection, item).object
+    assert gone is not None
     assert destroy(office.vault, gone, actor="operator:a", request="order 1")
     bundle(maker, case, out, to(theirs))
     _, document = check_opened(out, theirs)
