@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 import nightlamp.client
-from nightlamp.client import Client, administration, banks, items
+from nightlamp.client import Client, administration, banks, feeds, items
 from nightlamp.client.call import Call, Download, Paged
 from nightlamp.errors import ClientCode
 from nightlamp.values import Fingerprint
@@ -47,6 +47,14 @@ CALLS = {
     "dispute_entries": banks.dispute_entries(1),
     "import_list": banks.import_list(1, b"x", format="plain", signal="pdq", profile="p", strict=True),
     "export_bank": banks.export_bank(1),
+    "feeds": feeds.feeds(),
+    "feed": feeds.feed("f"),
+    "add_feed": feeds.add_feed("f", "list", "b"),
+    "sync_feed": feeds.sync_feed("f"),
+    "pause_feed": feeds.pause_feed("f"),
+    "resume_feed": feeds.resume_feed("f"),
+    "remove_feed": feeds.remove_feed("f"),
+    "examine_feed": feeds.examine_feed("f"),
     "policies": administration.policies(),
     "policy": administration.policy(1),
     "policy in force": administration.policy(),

@@ -223,3 +223,14 @@ def test_health_and_metrics(client: Client) -> None:
     assert health.status in ("ready", "degraded")
     assert "workers" in {check.check for check in health.checks}
     assert "nightlamp_verdicts_total" in client.metrics()
+
+
+def test_a_feed_is_added_paused_resumed_and_removed(client: Client) -> None:
+    added = client.add_feed("followed", "list", "followed", config={"url": "https://list.example/l.csv"})
+    assert (added.name, added.stale, added.records) == ("followed", False, 0)
+    assert client.pause_feed("followed", "holidays").paused_why == "holidays"
+    assert "followed" in {each.name for each in client.feeds()}
+    assert client.resume_feed("followed").paused == ""
+    assert client.feed("followed").kind == client.sync_feed("followed").kind == "list"
+    client.remove_feed("followed")
+    assert "followed" not in {each.name for each in client.feeds()}

@@ -13,6 +13,7 @@ import httpx
 
 from nightlamp.client import administration as _administration
 from nightlamp.client import banks as _banks
+from nightlamp.client import feeds as _feeds
 from nightlamp.client import items as _items
 from nightlamp.client.bodies import pieces_async
 from nightlamp.client.call import Call, Download, Paged
@@ -193,6 +194,15 @@ class AsyncClient:
     import_list = _sent(_banks.import_list)
     entries = _each(_banks.entries)
     export_bank = _downloaded(_banks.export_bank)
+
+    feeds = _sent(_feeds.feeds)
+    feed = _sent(_feeds.feed)
+    add_feed = _sent(_feeds.add_feed)
+    sync_feed = _sent(_feeds.sync_feed)
+    pause_feed = _sent(_feeds.pause_feed)
+    resume_feed = _sent(_feeds.resume_feed)
+    remove_feed = _sent(_feeds.remove_feed)
+    examine_feed = _sent(_feeds.examine_feed)
 
     policy = _sent(_administration.policy)
     add_policy = _sent(_administration.add_policy)
