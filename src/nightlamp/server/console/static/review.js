@@ -190,9 +190,10 @@
   }
   setInterval(() => (count(), keep()), 1000);
   document.addEventListener("DOMContentLoaded", count);
-  document.addEventListener("htmx:afterSettle", () => {
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target.id !== "content") return;
     renewed = performance.now();
     count();
-    document.getElementById("content").focus({ preventScroll: true });
+    event.target.focus({ preventScroll: true });
   });
 })();
