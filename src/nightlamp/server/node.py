@@ -330,7 +330,7 @@ class Node:
         loops = [
             Loop("changes", s.access.poll_ms / 1000, self.catch_up, longest=1.0),
             Loop("workers", 5.0, lambda: self.examiner.start() and None),
-            Loop("snapshots", 30.0, self.banks.maintain, longest=60.0),
+            Loop("snapshots", 10.0, self.banks.maintain, longest=60.0),
             Loop("look-back", 1.0, self.look_back.run_once),
             Loop("late", 1.0, self._find_late),
             Loop("webhooks", 1.0, self.deliverer.run_once),
