@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -73,6 +74,30 @@ def test_the_same_request_to_both_is_one_item(pair: Pair) -> None:
     assert len({each["id"] for each in told}) == 1
     assert {each["action"] for each in told} == {"block"}
     assert len(one.get("/v1/items").json()["items"]) == 1
+    assert one.get("/v1/audit/verify").json()["intact"]
+
+
+def test_the_same_request_to_both_at_the_same_moment_is_one_item(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = pair()
+    meeting = threading.Barrier(2, timeout=60)
+    for each in (one, two):
+
+        def looked(entries, look=each.node.intake._not_answered_before):
+            fresh = look(entries)
+            assert len(fresh) == 1
+            meeting.wait()  # neither finds the other's answer: both go on to write
+            return fresh
+
+        monkeypatch.setattr(each.node.intake, "_not_answered_before", looked)
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(lambda s: s.submit(picture(), idempotency_key="k").json(), (one, two)))
+    assert told[0]["id"] == told[1]["id"]
+    assert sorted(each["replayed"] for each in told) == [False, True]
+    assert len(one.get("/v1/items").json()["items"]) == 1
+    records = one.get("/v1/audit", params={"limit": 100}).json()["records"]
+    assert [r["record"]["action"] for r in records].count("item.decided") == 1
     assert one.get("/v1/audit/verify").json()["intact"]
 
 

@@ -48,8 +48,8 @@ def test_as_sqlalchemy_stores_them(engine) -> None:
     )
     def same(text: str, texts: list[str], flag: bool, size: int, moment: datetime, hours: int) -> None:
         at = moment.replace(tzinfo=timezone(timedelta(hours=hours)))
-        context = {"room": text, "port": size % 65536}
-        given = row(actor=text, context=context, unchecked=[texts], wait=flag, size=size, received_at=at)
+        context = {"room": text, "port": size % 65536} if text else {}
+        given = row(actor=text, context=context, unchecked=texts, wait=flag, size=size, received_at=at)
         found = []
         for store in (
             lambda c: Rows(item).add(c, [given]),

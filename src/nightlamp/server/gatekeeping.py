@@ -76,7 +76,7 @@ class RequestLog:
     def _note(self, scope: Scope, identity: str, status: int, seconds: float) -> None:
         found = getattr(scope.get("route"), "path", None)
         route = "none" if found is None else scope.get("root_path", "") + found
-        self._node.metrics.requests.labels(scope["method"][:10], route, str(status)).observe(seconds)
+        self._node.metrics.request(scope["method"][:10], route, status, seconds)
         principal, error = scope.get("nightlamp.principal"), scope.get("nightlamp.error")
         told = failure(error) if error is not None else {}
         log = logger().error if status >= 500 or error is not None else logger().info

@@ -68,9 +68,17 @@ class Metrics:
             "nightlamp_waiting", "Work that waits: webhooks, urls, late.", ("what",), registry=self.inside
         )
 
+        self._of_request: dict[tuple[str, str, int], Histogram] = {}
         self._of_outcome: dict[tuple[str, str, str | None], tuple[Counter, ...]] = {}
         stages = ("examine", "ask", "decide", "seal", "commit")
         self._of_stage = {name: self.stages.labels(name) for name in stages}
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Note a request that was answered."""
+        known = self._of_request.get((method, route, status))
+        if known is None:  # to find a labelled number takes longer than to count it
+            known = self._of_request[method, route, status] = self.requests.labels(method, route, str(status))
+        known.observe(seconds)
 
     def stage(self, name: str, seconds: float) -> None:
         """Note the time that an item spent in a stage."""
@@ -79,7 +87,7 @@ class Metrics:
     def outcome(self, kind: str, state: str, action: str | None) -> None:
         """Note an item that was taken, and its verdict if it has one."""
         known = self._of_outcome.get((kind, state, action))
-        if known is None:  # to find a labelled number takes longer than to count it
+        if known is None:
             known = (self.items.labels(kind, state),)
             if action:
                 known += (self.verdicts.labels(action, "no"),)

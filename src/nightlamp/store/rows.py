@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import JSON, Connection, Table
 from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
 
 _Convert = Callable[[Any], Any]
 
@@ -49,5 +50,15 @@ class Rows:
         names = ", ".join(write.format_column(column) for column in of)
         marks = ", ".join(["?" if dialect.paramstyle == "qmark" else "%s"] * len(of))
         statement = f"INSERT INTO {write.format_table(self._table)} ({names}) VALUES ({marks})"  # noqa: S608
-        converts = tuple(column.type.dialect_impl(dialect).bind_processor(dialect) for column in of)
+        converts = tuple(_convert(column.type, dialect) for column in of)
         return statement, converts
+
+
+def _convert(kind: TypeEngine[Any], dialect: Dialect) -> _Convert | None:
+    """How values of a type are bound; None: as they are."""
+    convert: _Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    if convert is None or not isinstance(kind, JSON):
+        return convert
+    every = convert
+    nothing: dict[type, Any] = {list: every([]), dict: every({})}  # most of the JSON in an item's rows
+    return lambda value: every(value) if value or type(value) not in nothing else nothing[type(value)]
