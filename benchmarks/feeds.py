@@ -201,7 +201,7 @@ def main() -> None:
                 node.poll()
 
         def upkeep() -> None:
-            while not stop.wait(30.0):
+            while not stop.wait(10.0):
                 node.maintain()
 
         for work in (poll, upkeep):

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 import nightlamp.client
-from nightlamp.client import Client, administration, banks, feeds, items
+from nightlamp.client import Client, administration, banks, cases, feeds, items
 from nightlamp.client.call import Call, Download, Paged
 from nightlamp.errors import ClientCode
 from nightlamp.values import Fingerprint
@@ -55,6 +55,11 @@ CALLS = {
     "resume_feed": feeds.resume_feed("f"),
     "remove_feed": feeds.remove_feed("f"),
     "examine_feed": feeds.examine_feed("f"),
+    "cases": cases.cases(state="open", queue="q", priority="high", finding="csam"),
+    "case": cases.case("c"),
+    "claim_case": cases.claim_case("c"),
+    "decide_case": cases.decide_case("c", "csam", version=1),
+    "undo_answer": cases.undo_answer("c", "a"),
     "policies": administration.policies(),
     "policy": administration.policy(1),
     "policy in force": administration.policy(),

@@ -234,3 +234,24 @@ def test_a_feed_is_added_paused_resumed_and_removed(client: Client) -> None:
     assert client.feed("followed").kind == client.sync_feed("followed").kind == "list"
     client.remove_feed("followed")
     assert "followed" not in {each.name for each in client.feeds()}
+
+
+def test_a_case_is_read_claimed_answered_and_taken_back(client: Client) -> None:
+    data = picture(77)
+    client.add_entries(client.create_bank("for-people").id, [sha256(data)])
+    item = client.submit(data, actor="someone-77")
+    found = []
+    for _ in range(600):  # a loop of the service opens it
+        found = [each for each in client.cases() if item.id in {i["id"] for i in client.case(each.id).items}]
+        if found:
+            break
+        time.sleep(0.1)
+    [case] = found
+    claimed = client.claim_case(case.id)
+    decided = client.decide_case(case.id, "csam", version=claimed.version, classification="A1")
+    assert decided.answer.finding == "csam"
+    taken_back = client.undo_answer(case.id, decided.answer.id)
+    assert taken_back.version > decided.case.version
+    with pytest.raises(ClientError) as caught:
+        client.decide_case(case.id, "csam", version=1, classification="A1")
+    assert caught.value.code == "conflict"

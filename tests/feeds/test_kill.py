@@ -55,9 +55,17 @@ def kinds_of_child(round_: int):  # type: ignore[no-untyped-def]
     return kinds_of({"one": filled(round_)})
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(12, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
-def test_killed_again_and_again(sqlite_url: str, times: int) -> None:
-    engine = connect(sqlite_url)
+@pytest.mark.parametrize(
+    ("database", "times"),
+    [
+        ("sqlite_url", 2),
+        pytest.param("sqlite_url", 12, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+        pytest.param("postgres_url", 4, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+    ],
+)
+def test_killed_again_and_again(database: str, times: int, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue(database)
+    engine = connect(url)
     world = World(engine)
     new = NewFeed("one", "incremental", "list", {"source": "one"}, max_loss=1)
     with engine.begin() as connection:
@@ -66,7 +74,7 @@ def test_killed_again_and_again(sqlite_url: str, times: int) -> None:
     for round_ in (0, 1):
         kills = times
         while True:
-            command = [sys.executable, "-c", CHILD, str(Path(__file__).parents[2]), sqlite_url, str(round_)]
+            command = [sys.executable, "-c", CHILD, str(Path(__file__).parents[2]), url, str(round_)]
             child = subprocess.Popen(command, stdout=subprocess.PIPE)
             assert child.stdout is not None
             assert child.stdout.readline() == b"ready\n"

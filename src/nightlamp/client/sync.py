@@ -12,6 +12,7 @@ import httpx
 
 from nightlamp.client import administration as _administration
 from nightlamp.client import banks as _banks
+from nightlamp.client import cases as _cases
 from nightlamp.client import feeds as _feeds
 from nightlamp.client import items as _items
 from nightlamp.client.call import Call, Download, Paged
@@ -201,6 +202,12 @@ class Client:
     resume_feed = _sent(_feeds.resume_feed)
     remove_feed = _sent(_feeds.remove_feed)
     examine_feed = _sent(_feeds.examine_feed)
+
+    case = _sent(_cases.case)
+    claim_case = _sent(_cases.claim_case)
+    decide_case = _sent(_cases.decide_case)
+    undo_answer = _sent(_cases.undo_answer)
+    cases = _each(_cases.cases)
 
     policy = _sent(_administration.policy)
     add_policy = _sent(_administration.add_policy)
