@@ -255,3 +255,4 @@ def test_a_case_is_read_claimed_answered_and_taken_back(client: Client) -> None:
     with pytest.raises(ClientError) as caught:
         client.decide_case(case.id, "csam", version=1, classification="A1")
     assert caught.value.code == "conflict"
+    assert {each.authority for each in client.reports(case=case.id)} <= {"ncmec"}

@@ -16,6 +16,7 @@ from nightlamp.client import banks as _banks
 from nightlamp.client import cases as _cases
 from nightlamp.client import feeds as _feeds
 from nightlamp.client import items as _items
+from nightlamp.client import reports as _reports
 from nightlamp.client.bodies import pieces_async
 from nightlamp.client.call import Call, Download, Paged
 from nightlamp.client.connecting import Connection, request_of
@@ -210,6 +211,8 @@ class AsyncClient:
     decide_case = _sent(_cases.decide_case)
     undo_answer = _sent(_cases.undo_answer)
     cases = _each(_cases.cases)
+    report = _sent(_reports.report)
+    reports = _each(_reports.reports)
 
     policy = _sent(_administration.policy)
     add_policy = _sent(_administration.add_policy)

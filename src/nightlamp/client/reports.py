@@ -1,0 +1,48 @@
+"""Calls about reports to authorities, to look at. People write and approve in the console."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from nightlamp.client.call import Call, Paged
+from nightlamp.client.making import called, listed, one, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report to an authority.
+
+    Args:
+        state: how far it is; a newer service may know more words.
+        why: what it waits for, or what went wrong.
+        number: the authority's.
+        document: what it says; only where one report was asked for.
+    """
+
+    id: str
+    authority: str
+    case: str | None
+    decision: str | None
+    follows: str | None
+    state: str
+    why: str
+    version: int
+    created_at: datetime
+    created_by: str
+    approved_at: datetime | None
+    number: int | None
+    finished_at: datetime | None
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def reports(*, state: str | None = None, case: str | None = None, limit: int = 200) -> Paged[Report]:
+    """Reports, the newest first."""
+    return listed("/v1/reports", "reports", Report, state=state, case=case, limit=limit)
+
+
+def report(report_id: str) -> Call[Report]:
+    """One report, with its document."""
+    return called("GET", f"/v1/reports/{quoted(report_id)}", one(Report))
