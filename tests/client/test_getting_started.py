@@ -70,11 +70,23 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         assert server.stdout is not None
         key = server.stdout.readline().strip()
         assert re.fullmatch(r"nlk_\w+", key), (tmp_path / "log").read_text()
+        wait_for(port)  # the key is told before anything listens
         yield Reader(tmp_path, {**environment, "KEY": key, "URL": f"http://127.0.0.1:{port}"})
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) in (0, -signal.SIGTERM)
     assert key not in (tmp_path / "log").read_text()
+
+
+def wait_for(port: int) -> None:
+    until = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert time.monotonic() < until, "the service does not listen"
+            time.sleep(0.1)
 
 
 def test_the_page_says_what_happens(reader: Reader) -> None:

@@ -236,6 +236,32 @@ ENDPOINTS = [
     ("DELETE", "/v1/webhooks/x", {"admin"}),
     ("GET", "/v1/webhooks/x/deliveries", {"admin"}),
     ("POST", "/v1/webhooks/x/replay", {"admin"}),
+    ("GET", "/v1/banks/1/changes", {"share"}),
+    ("GET", "/v1/feeds", {"admin"}),
+    ("POST", "/v1/feeds", {"admin"}),
+    ("GET", "/v1/feeds/x", {"admin"}),
+    ("DELETE", "/v1/feeds/x", {"admin"}),
+    ("POST", "/v1/feeds/x/sync", {"admin"}),
+    ("POST", "/v1/feeds/x/pause", {"admin"}),
+    ("POST", "/v1/feeds/x/resume", {"admin"}),
+    ("POST", "/v1/feeds/x/doctor", {"admin"}),
+    ("GET", "/v1/reports", {"review"}),
+    ("GET", "/v1/reports/standing", {"review"}),
+    ("POST", "/v1/reports", {"review"}),
+    ("GET", "/v1/reports/x", {"review"}),
+    ("GET", "/v1/reports/x/calls", {"review"}),
+    ("PUT", "/v1/reports/x", {"review"}),
+    ("POST", "/v1/reports/x/files", {"review"}),
+    ("POST", "/v1/reports/x/approve", {"review"}),
+    ("POST", "/v1/reports/x/send", {"review"}),
+    ("POST", "/v1/reports/x/retract", {"review"}),
+    ("POST", "/v1/reports/x/follow-up", {"review"}),
+    ("GET", "/v1/holds", {"review", "admin", "audit"}),
+    ("POST", "/v1/holds", {"admin"}),
+    ("POST", "/v1/holds/x/extend", {"admin"}),
+    ("POST", "/v1/holds/x/release", {"admin"}),
+    ("POST", "/v1/holds/destroy", {"admin"}),
+    ("GET", "/v1/transparency", {"review", "admin", "audit"}),
     ("GET", "/v1/audit", {"audit"}),
     ("GET", "/v1/audit/verify", {"audit"}),
     ("GET", "/v1/audit/export", {"audit"}),
@@ -245,7 +271,7 @@ OPEN = {"/v1/health/live", "/v1/health/ready", "/metrics"}
 
 def test_every_endpoint_opens_to_its_scopes_alone(service: Service) -> None:
     # given a key for each scope
-    scopes = ("submit", "read", "review", "admin", "audit")
+    scopes = ("submit", "read", "review", "admin", "audit", "share")
     keys = {scope: service.key(scope) for scope in scopes}
 
     # when every endpoint is asked with each, and with none
