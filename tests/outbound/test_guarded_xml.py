@@ -77,3 +77,26 @@ def test_what_nobody_asked_for_is_not_held() -> None:
     pieces = (b"<q>", *(b"<y>" + b"a" * 100 + b"</y>" for _ in range(1000)), b"<x/></q>")
 
     assert [e.name for e in elements(pieces, {"x"})] == ["x"]
+
+
+def test_text_between_many_children_is_put_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+
+    class Counting(Element):
+        def __setattr__(self, name: str, value: object) -> None:
+            nonlocal written
+            if isinstance(value, str):
+                written += len(value)
+            super().__setattr__(name, value)
+
+    monkeypatch.setattr(guarded_xml, "Element", Counting)
+    document = b"<q>" + b"words<y/>" * 500 + b"</q>"
+    [found] = elements([document], {"q"})
+    assert found.text == "words" * 500
+    assert written < 2 * len(document)
+
+
+def test_the_limit_is_of_all_the_texts_of_an_element() -> None:
+    half = b"a" * (guarded_xml.MAX_TEXT // 2 + 1)
+    with pytest.raises(ValueError, match="absurd size"):
+        list(elements([b"<q>" + half + b"<y/>" + half + b"</q>"], {"q"}))

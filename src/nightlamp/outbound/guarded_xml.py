@@ -78,6 +78,7 @@ class _Reading:
         self._at = 0
         self._nodes = 0
         self._open: list[Element] = []
+        self._texts: list[tuple[list[str], int]] = []  # of each open element: pieces, and their length
         self._found: list[Element] = []
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.buffer_text = True
@@ -123,17 +124,21 @@ class _Reading:
         if inside:
             inside[-1].children.append(element)
         inside.append(element)
+        self._texts.append(([], 0))
 
     def _end(self, _: str) -> None:
         self._at -= 1
         if self._open:
             element = self._open.pop()
+            element.text = "".join(self._texts.pop()[0])
             if not self._open:
                 self._found.append(element)
 
     def _text(self, text: str) -> None:
         if self._open:
-            element = self._open[-1]
-            element.text += text
-            if len(element.text) > MAX_TEXT:
+            pieces, length = self._texts[-1]
+            length += len(text)
+            if length > MAX_TEXT:
                 raise HostileError("an element of absurd size")
+            pieces.append(text)
+            self._texts[-1] = pieces, length
