@@ -97,3 +97,21 @@ def test_a_good_attempt_takes_back_what_it_counted(engine):
             attempts.reserve(connection, "ada", HOME, now=NOW)
             attempts.settle(connection, "ada", HOME, now=NOW)
         assert guess(connection, "ada", ELSEWHERE, NOW) == 0
+
+
+@pytest.mark.parametrize("way", ["password", "passkey"])
+def test_who_comes_in_takes_back_nothing_that_others_counted(engine, way):
+    with engine.begin() as connection:
+        if way == "password":
+            attempts.reserve(connection, "ada", HOME, now=NOW)
+            attempts.settle(connection, "ada", HOME, now=NOW)
+        now = NOW
+        for number in range(55):
+            now += timedelta(seconds=guess(connection, f"nobody-{number}", HOME, now))
+        for _ in range(55):
+            if way == "password":
+                attempts.reserve(connection, "ada", HOME, now=now)
+                attempts.settle(connection, "ada", HOME, now=now)
+            else:
+                attempts.welcome(connection, "ada", HOME, now=now)
+        assert guess(connection, "new", HOME, now) > 0

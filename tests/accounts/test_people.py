@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from nightlamp import accounts
 from nightlamp.accounts import passwords, sessions
@@ -178,3 +180,22 @@ def test_a_password_is_right_or_not():
     assert not passwords.right(stored, "correct horse batterx")
     assert not passwords.right(None, "nobody's")
     assert not passwords.right("garbage", "correct horse battery")
+
+
+def test_who_comes_in_twice_at_once_for_the_first_time_gets_one_account(postgres_url):
+    engine = connect(postgres_url)
+    given = {"name": "ada", "display": "", "roles": ["lead"], "now": NOW}
+
+    def come_in():
+        with engine.begin() as connection:
+            return accounts.vouched(connection, "https://id.example", "1", **given).id
+
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            first = accounts.vouched(connection, "https://id.example", "1", **given).id
+            second = pool.submit(come_in)
+            while not second.done() and not connection.scalar(waiting):
+                pass
+        assert second.result() == first
+    engine.dispose()

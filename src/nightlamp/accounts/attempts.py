@@ -82,12 +82,20 @@ def reserve(connection: Connection, name: str, address: str, *, now: datetime) -
 def settle(connection: Connection, name: str, address: str, *, now: datetime) -> None:
     """The attempt was good: what ``reserve`` counted is taken back, and the address is known."""
     keys = _keys(name, address)
+    good_at = connection.scalar(select(attempt.c.good_at).where(attempt.c.digest == keys["both"]))
+    if good_at is None or good_at <= now - _KNOWN:  # else ``reserve`` counted nothing there
+        others = attempt.c.digest.in_([keys["account"], keys["address"]]) & (attempt.c.failures > 0)
+        connection.execute(update(attempt).where(others).values(failures=attempt.c.failures - 1))
+    welcome(connection, name, address, now=now)
+
+
+def welcome(connection: Connection, name: str, address: str, *, now: datetime) -> None:
+    """Somebody has come in by what cannot be guessed, and was not counted: the address is known."""
+    keys = _keys(name, address)
     dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
     good = {"failures": 0, "last_at": now, "good_at": now}
     known = dialect.insert(attempt).values(digest=keys["both"], **good)
     connection.execute(known.on_conflict_do_update(index_elements=[attempt.c.digest], set_=good))
-    others = attempt.c.digest.in_([keys["account"], keys["address"]]) & (attempt.c.failures > 0)
-    connection.execute(update(attempt).where(others).values(failures=attempt.c.failures - 1))
 
 
 def _wait(rule: _Rule, row: Row[Any] | None, now: datetime) -> int:

@@ -185,7 +185,7 @@ class Entrance:
             except AccessError as error:  # the question is used up all the same
                 return error
             name = people.get(connection, account_id).person.name
-            attempts.settle(connection, name, whence.address, now=now)
+            attempts.welcome(connection, name, whence.address, now=now)
             return self._begin(connection, account_id, "full", "passkey", whence)
 
         return _or_raise(self._write(begin))

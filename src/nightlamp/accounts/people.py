@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from nightlamp import audit
 from nightlamp.accounts import sessions
@@ -88,7 +89,10 @@ def add(
         "created_at": now,
         "created_by": actor,
     }
-    connection.execute(insert(account).values(values))
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
+    # Another node may take the name between the look and this.
+    if not connection.execute(dialect.insert(account).values(values).on_conflict_do_nothing()).rowcount:
+        raise AccessError("is taken", where="name")
     facts: dict[str, audit.Detail] = {"roles": wanted, "local": not issuer}
     audit.append(connection, actor, "account.created", f"person:{values['id']}", facts, at=now)
     return get(connection, str(values["id"]))
@@ -206,23 +210,28 @@ def vouched(
         AccessError: no role, or the account is disabled.
     """
     wanted = _checked(roles)
-    found = connection.execute(
-        _query().where(account.c.issuer == issuer, account.c.subject == subject)
-    ).one_or_none()
+    theirs = _query().where(account.c.issuer == issuer, account.c.subject == subject)
+    found = connection.execute(theirs).one_or_none()
     if found is None:
         plain = re.sub(r"[^a-z0-9._@+-]", "", normal(name))[:50].lstrip("._@+-") or "person"
         if connection.scalar(select(account.c.id).where(account.c.name == plain)):
             plain = f"{plain}-{new_id()[-8:]}"
-        return add(
-            connection,
-            plain,
-            wanted,
-            actor="system",
-            now=now,
-            display=display,
-            issuer=issuer,
-            subject=subject,
-        )
+        try:
+            return add(
+                connection,
+                plain,
+                wanted,
+                actor="system",
+                now=now,
+                display=display,
+                issuer=issuer,
+                subject=subject,
+            )
+        except AccessError:
+            found = connection.execute(theirs).one_or_none()
+            if found is None:
+                raise
+        # The same person came in elsewhere at the same moment.
     known = _account(found)
     if known.disabled_at is not None:
         raise AccessError("the account is disabled", where="account")
