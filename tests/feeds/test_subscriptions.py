@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from nightlamp.errors import FeedError
-from nightlamp.feeds import all_status, examine_feed, pause_feed, remove_feed, resume_feed
+from nightlamp.feeds import (
+    NewFeed,
+    all_status,
+    create_feed,
+    examine_feed,
+    pause_feed,
+    queue_feedback,
+    remove_feed,
+    resume_feed,
+)
 from nightlamp.feeds.secrets import read_secret
+from nightlamp.feeds.tables import feedback
 from nightlamp.outbound import Fetcher
-from nightlamp.store import reading
+from nightlamp.store import connect, reading
 
 from .conftest import World, expected, rows_of
 
@@ -140,3 +151,43 @@ def test_the_doctor_tells_a_stale_checkpoint_and_a_missing_secret(sqlite_world: 
     source.forget()
     found = examine_feed(world.engine, "two", Fetcher(), kinds=world.kinds, clock=world.clock)
     assert [each.kind for each in found if not each.well] == ["stale"]
+
+
+def test_of_two_who_take_a_name_at_once_one_is_told_that_it_is_taken(postgres_url: str) -> None:
+    world = World(connect(postgres_url))
+    world.add("other")  # makes the bank
+
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as pool:
+        with world.engine.begin() as connection:
+            new = NewFeed("one", "incremental", "list", {"source": "other"})
+            create_feed(connection, new, actor="test", kinds=world.kinds)
+            second = pool.submit(world.add, "one")
+            while not second.done() and not connection.scalar(waiting):
+                pass
+        with pytest.raises(FeedError, match="of this name"):
+            second.result()
+    world.engine.dispose()
+
+
+def test_a_hit_list_does_not_go_into_a_bank_of_harmless_files(sqlite_world: World) -> None:
+    sqlite_world.add("harmless", bank="known", benign=True)
+    sqlite_world.add("more", bank="known", benign=True)
+    with pytest.raises(FeedError, match="never match"):
+        sqlite_world.add("hits", bank="known")
+
+
+def test_opinions_that_wait_for_a_removed_feed_are_closed(world: World) -> None:
+    world.add("one", feedback=True).put("k", [("pdq", 1)])
+    world.add("two", feedback=True).put("k", [("pdq", 1)])
+    for name in ("one", "two"):
+        world.node.sync(name)
+    with world.engine.begin() as connection:
+        assert queue_feedback(connection, "list", "k", "negative", "wrong", "d1") == 2
+        remove_feed(connection, "one", actor="test")
+    with reading(world.engine) as connection:
+        found = connection.execute(select(feedback.c.state, feedback.c.words).order_by(feedback.c.state))
+        assert [tuple(row) for row in found] == [
+            ("refused", "the feed was removed before it was sent"),
+            ("waiting", ""),
+        ]

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from nightlamp.audit import append
 from nightlamp.banks.live import create_bank, find_bank, get_bank
@@ -17,7 +18,7 @@ from nightlamp.errors import BankError, FeedError
 from nightlamp.feeds.exchange import Exchange, ExchangeConfig, Json, Kind, TakesFeedback
 from nightlamp.feeds.registry import EXCHANGES, kind_of
 from nightlamp.feeds.secrets import check_reference, read_all
-from nightlamp.feeds.tables import feed
+from nightlamp.feeds.tables import feed, feedback
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock, utc_now
 from nightlamp.values import Bank
@@ -149,8 +150,9 @@ def create_feed(
     config = _checked(kind, new)
     benign = _config(kind, new.config).benign
     taken = select(feed.c.id).where(feed.c.name == new.name, feed.c.removed_at.is_(None))
+    there_is = FeedError("there is a feed of this name", where=f"feed {new.name}", hint="another name")
     if connection.scalar(taken) is not None:
-        raise FeedError("there is a feed of this name", where=f"feed {new.name}", hint="another name")
+        raise there_is
     try:
         bank = find_bank(connection, new.bank)
     except BankError:
@@ -159,6 +161,9 @@ def create_feed(
     if benign and not bank.bank.benign:
         what = "this list is of known harmless files, and the bank is not a benign one"
         raise FeedError(what, where=f"feed {new.name}", hint="another bank")
+    if bank.bank.benign and not (benign or new.benign):
+        what = "the bank is one of known harmless files: a hit list in it would never match"
+        raise FeedError(what, where=f"feed {new.name}", hint="another bank, or say that the list is benign")
     values: dict[str, Any] = {
         "name": new.name,
         "kind": new.kind,
@@ -185,7 +190,11 @@ def create_feed(
             ("run_pages", "run_records", "run_unreadable", "records", "prints", "unreadable", "failures"), 0
         ),
     }
-    row = connection.execute(insert(feed).values(values).returning(feed)).one()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    made = dialect.insert(feed).values(values).on_conflict_do_nothing().returning(feed)
+    row = connection.execute(made).one_or_none()
+    if row is None:  # somebody else took the name since the look
+        raise there_is
     append(connection, actor, "feeds.added", f"feed:{new.name}", {"kind": new.kind, "bank": bank.id})
     return _stored(row)
 
@@ -282,12 +291,21 @@ def ask_now(connection: Connection, name: str, *, actor: str, now: datetime | No
 def remove_feed(connection: Connection, name: str, *, actor: str, now: datetime | None = None) -> StoredFeed:
     """End a subscription. ``clear`` then takes what it brought out of force, leaving tombstones.
 
+    Opinions that wait for its exchange are closed; of one that is being sent nobody will know what came of it.
+
     Raises:
         FeedError: there is no such feed.
     """
     stored = get_feed(connection, name)
     ended = {"removed_at": now or utc_now(), "run": None, "run_mode": "", "lease": None, "lease_until": None}
     connection.execute(update(feed).where(feed.c.id == stored.id).values(ended))
+    f = feedback.c
+    for state, becomes, words in (
+        ("waiting", "refused", "the feed was removed before it was sent"),
+        ("sending", "doubtful", "the feed was removed while it was sent: whether it was taken is not known"),
+    ):
+        closed = {"state": becomes, "words": words, "done_at": ended["removed_at"], "lease": None}
+        connection.execute(update(feedback).where(f.feed == stored.id, f.state == state).values(closed))
     append(connection, actor, "feeds.removed", f"feed:{name}")
     return stored
 
