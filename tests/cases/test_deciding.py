@@ -436,3 +436,11 @@ def test_who_learnt_that_they_disagree_cannot_agree_any_more(desk, case):
 
     assert desk.answer(case, BEN, CSAM).case.state == "escalated"
     assert desk.answer(case, CAT, CSAM, lead=True).final
+
+
+def test_what_waits_has_no_finding(lite):
+    new(lite, "a")
+    with pytest.raises(CaseError) as caught:
+        lite.cases(state="open", finding="csam")
+    assert caught.value.code == "invalid"
+    assert lite.cases(state="decided", finding="csam") == lite.cases(finding="csam") == []

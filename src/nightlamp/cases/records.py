@@ -66,9 +66,11 @@ def page_cases(
         limit: at most so many.
 
     Raises:
-        CaseError: ``before`` is no case, or there is no such priority.
+        CaseError: ``before`` is no case, there is no such priority, or a finding of what is not decided.
     """
     c = review_case.c
+    if finding is not None and state not in (None, "decided"):
+        raise CaseError("invalid", "only decided cases have a finding", where="state", hint="decided")
     decided = state == "decided" or finding is not None
     query = select(review_case).where(c.state == "decided" if decided else WAITING)
     if state is not None and not decided:
