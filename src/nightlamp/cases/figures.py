@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from nightlamp.cases.decision import PRIORITIES, State
 from nightlamp.cases.records import WAITING
@@ -85,36 +87,32 @@ class Times:
 
 def backlog(connection: Connection, *, now: datetime) -> list[Backlog]:
     """What waits, the most urgent first."""
-    query = select(_C.queue, _C.priority, _C.state, _C["items"], _C.due_at, _C.opened_at).where(WAITING)
-    found: dict[tuple[int, str], list[tuple[State, int, datetime | None, datetime]]] = {}
-    for row in connection.execution_options(yield_per=5_000).execute(query):
-        waiting = (row.state, row._mapping["items"], row.due_at, row.opened_at)
-        found.setdefault((row.priority, row.queue), []).append(waiting)
-    return [_backlog(queue, PRIORITIES[place], rows, now) for (place, queue), rows in sorted(found.items())]
+    older = [func.sum(case((_C.opened_at <= now - bound, 1), else_=0)) for bound in AGES]
+    query = select(
+        _C.priority,
+        _C.queue,
+        _C.state,
+        func.count(),
+        func.sum(_C["items"]),
+        func.sum(case((_C.due_at < now, 1), else_=0)),
+        func.min(_C.opened_at),
+        *older,
+    )
+    grouped = query.where(WAITING).group_by(_C.priority, _C.queue, _C.state)
+    found: dict[tuple[int, str], list[tuple[Any, ...]]] = {}
+    for place, queue, *of in connection.execute(grouped):
+        found.setdefault((place, queue), []).append(tuple(of))
+    return [_backlog(queue, PRIORITIES[place], rows) for (place, queue), rows in sorted(found.items())]
 
 
-def _backlog(
-    queue: str,
-    priority: Priority,
-    rows: list[tuple[State, int, datetime | None, datetime]],
-    now: datetime,
-) -> Backlog:
-    states: dict[State, int] = {}
-    ages = [0] * (len(AGES) + 1)
-    for state, _, _, opened in rows:
-        states[state] = states.get(state, 0) + 1
-        ages[sum(now - opened >= bound for bound in AGES)] += 1
-    overdue = sum(due is not None and due < now for _, _, due, _ in rows)
-    oldest = min(opened for *_, opened in rows)
+def _backlog(queue: str, priority: Priority, rows: list[tuple[Any, ...]]) -> Backlog:
+    """Of one state a row: state, cases, items, overdue, oldest, and how many are older than each bound."""
+    states, cases, items, overdue, oldest, *older = zip(*rows, strict=True)
+    counts = [sum(cases), *map(sum, older), 0]
+    ages = tuple(int(above - below) for above, below in pairwise(counts))
+    by_state = dict(zip(states, cases, strict=True))
     return Backlog(
-        queue,
-        priority,
-        len(rows),
-        states,
-        sum(items for _, items, _, _ in rows),
-        overdue,
-        oldest,
-        tuple(ages),
+        queue, priority, sum(cases), by_state, int(sum(items)), int(sum(overdue)), min(oldest), ages
     )
 
 
