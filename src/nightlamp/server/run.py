@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from types import FrameType
 
@@ -22,7 +21,6 @@ from nightlamp.server.siblings import Siblings
 from nightlamp.settings import Settings
 
 _LOG_DELAY = 0.1
-_SWITCH = 0.0005  # seconds that a thread waits before it asks for the interpreter; the default is 0.005
 _NEW_OBJECTS = 10_000  # before the collector looks at them
 
 
@@ -96,7 +94,6 @@ def _settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, 20, 10)
-    sys.setswitchinterval(_SWITCH)
 
 
 class _Server(uvicorn.Server):
