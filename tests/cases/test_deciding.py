@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -7,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from nightlamp.audit.tables import audit_record
 from nightlamp.cases import (
     Answer,
     answers,
@@ -444,3 +446,21 @@ def test_what_waits_has_no_finding(lite):
         lite.cases(state="open", finding="csam")
     assert caught.value.code == "invalid"
     assert lite.cases(state="decided", finding="csam") == lite.cases(finding="csam") == []
+
+
+def test_the_log_tells_what_was_found_once_the_case_is_decided(desk, case):
+    record = audit_record.c
+    query = select(record.details).where(record.action == "cases.answered").order_by(record.sequence)
+    desk.answer(case, ANN, CSAM)
+    with reading(desk.engine) as connection:
+        (details,) = connection.scalars(query)
+    assert json.loads(details).keys() == {"decision", "opinion", "state", "version"}
+    desk.answer(case, BEN, CLEAR)
+    desk.answer(case, CAT, CSAM, lead=True)
+    with reading(desk.engine) as connection:
+        _, second, final = connection.scalars(query)
+    assert "not_csam" not in second
+    told = json.loads(final)
+    assert told["findings"] == ["csam", "not_csam", "csam"]
+    assert told["classifications"] == ["A1", None, "A1"]
+    assert told["reasons"] == ["", "adult", ""]

@@ -128,6 +128,18 @@ def test_exposure_is_counted_and_limited(desk, item):
     assert desk.audited().count("cases.revealed") == 5
 
 
+def test_a_look_that_was_never_ended_counts_as_the_longest(desk, item):
+    limits = Limits(hard_seconds=30)
+    shown(desk, item, level=1, seconds=0, handed=False)
+    shown(desk, item, level=1, seconds=0, limits=limits)
+    with reading(desk.engine) as connection:
+        assert exposure(connection, ANN, NOW).seconds == 15
+    shown(desk, item, level=2, seconds=0, limits=limits)
+    with pytest.raises(CaseError) as caught:
+        shown(desk, item, level=2, limits=limits)
+    assert caught.value.code == "limit"
+
+
 def test_a_dossier_says_what_is_known_without_a_look(desk):
     first = desk.submit(sha256("a"), pdq("a"), actor="ann")
     desk.open()
@@ -254,3 +266,36 @@ def test_a_lead_sees_how_it_goes(desk):
         1,
         (0, 1, 0, 0, 0, 0),
     )
+
+
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("answer", [CSAM, CLEAR])
+def test_what_is_there_by_its_actor_alone_counts_if_somebody_opened_it(desk, answer, opened):
+    told = []
+    desk.consumers += [OwnBanks("own", "cleared"), Feedback(lambda _, *opinion: told.append(opinion[1]))]
+    listed = Bank("list")
+    first = desk.submit(sha256("a"), pdq("a"), actor="ann", matches=[matching(listed, "entry a")])
+    near = desk.submit(sha256("b"), pdq("a", 2))
+    copy_of_first = desk.submit(sha256("a"), matches=[matching(listed, "entry of a copy")])
+    burst = desk.submit(sha256("v"), pdq("v 1"), actor="ann", matches=[matching(listed, "entry v")])
+    copy = desk.submit(sha256("v"), matches=[matching(listed, "entry of its copy")])
+    desk.open()
+    case = desk.case_of(first)
+    assert {desk.case_of(each) for each in (near, copy_of_first, burst, copy)} == {case}
+    desk.do(claim, case, by=ANN)
+    shown(desk, burst, level=1, handed=opened, seconds=0)
+    desk.answer(case, ANN, answer)
+    desk.pass_time(minutes=2)
+    assert desk.apply() == 1
+    more = ["entry of its copy", "entry v"] if opened else []
+    assert sorted(told) == ["entry a", "entry of a copy", *more]
+    bank = "own" if answer is CSAM else "cleared"
+    with reading(desk.engine) as connection:
+        number = next(each.id for each in all_banks(connection) if each.bank.name == bank)
+        prints = [("sha256", sha256(each).value) for each in "abv"]
+        prints.append(("pdq", pdq("v 1").value))
+        found = get_entries(connection, find_entries(connection, number, values=prints)).values()
+    expected = {sha256("a").value, sha256("b").value}
+    if opened:
+        expected |= {sha256("v").value} | ({pdq("v 1").value} if answer is CSAM else set())
+    assert {each.value for each in found} == expected

@@ -99,14 +99,8 @@ def decide(
     ended = {"decided_at": now, "decision": given["id"]} if final else {}
     raised = min(rank(case.priority), _RAISED.get(answer.reason, rank(case.priority)))
     _change(connection, case, step.changed, state=step.state, priority=raised, **FREE, **ended)
-    # The note is for colleagues, and may say what the log must not hold.
     facts = {"decision": row.id, "opinion": step.opinion, "state": step.state, "version": version}
-    said: dict[str, Detail] = {
-        "finding": answer.finding,
-        "classification": answer.classification,
-        "reason": answer.reason,
-    }
-    said |= {"ai_made": answer.ai_made, "drawn": answer.drawn}
+    said = _said(standing(connection, case)) if final else {}
     append(connection, by, "cases.answered", f"case:{case.id}", {**facts, **said}, at=now)
     return Decided(get_case(connection, case.id), given_of(row))
 
@@ -270,6 +264,20 @@ def _differed(connection: Connection, case: Case, answer: Answer, by: str) -> bo
     mine = (d.case == case.id) & (d.round == case.round) & (d.by == by) & d.undone_at.is_not(None)
     given = [given_of(row).answer for row in connection.execute(select(decision).where(mine))]
     return any(each.finding in ("csam", "not_csam") and not each.agrees(answer) for each in given)
+
+
+def _said(given: Sequence[Given]) -> dict[str, Detail]:
+    """For the log, what each answer of a decided case said, the last one decided; before, the second could
+    read there what the first had said. Notes are for colleagues, and may say what the log must not hold."""
+    told = [each.answer for each in given]
+    return {
+        "decisions": [each.id for each in given],
+        "findings": [each.finding for each in told],
+        "classifications": [each.classification for each in told],
+        "reasons": [each.reason for each in told],
+        "ai_made": [each.ai_made for each in told],
+        "drawn": [each.drawn for each in told],
+    }
 
 
 def _seconds(case: Case, by: str, now: datetime) -> float | None:

@@ -1,7 +1,8 @@
 """Decisions as opinions on the list entries that brought the content up.
 
 An opinion is about the entry, so only what matches it closely says something: content that is merely similar
-to an entry and was cleared does not make the entry wrong.
+to an entry and was cleared does not make the entry wrong. Nor does a decision say anything of an item that
+nobody saw, and that is in its case by its actor alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from nightlamp.cases.decision import FinalDecision
 from nightlamp.cases.tables import case_item
+from nightlamp.cases.unseen import unseen
 from nightlamp.intake.tables import match
 
 AFFIRMED_WITHIN = 8  # bits, of perceptual matches
@@ -48,6 +50,8 @@ def _entries(connection: Connection, final: FinalDecision, within: int) -> Itera
     m = match.c
     of_case = case_item.c.verdict == m.verdict
     query = select(m.bank, m.entry_id).join(case_item, of_case).where(case_item.c.case == final.case)
+    if hidden := unseen(connection, final.case):
+        query = query.where(case_item.c.item.not_in(hidden))
     query = query.where(~m.benign, m.distance <= within).distinct().order_by(m.bank, m.entry_id)
     for row in connection.execute(query.limit(_MOST)).all():
         yield row.bank, row.entry_id

@@ -2,7 +2,8 @@
 
 Confirmed: digests of every item, and perceptual prints of pictures. Frames of what moves stay out: one of
 them alone may show nothing. Cleared: what the own bank says of the same content is disputed, and its digests
-go into a benign bank, which makes a file *known* and silences no list.
+go into a benign bank, which makes a file *known* and silences no list. What nobody
+saw, and is in the case by its actor alone, goes into neither.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from nightlamp.banks.live import (
 )
 from nightlamp.cases.decision import FinalDecision
 from nightlamp.cases.tables import case_print
+from nightlamp.cases.unseen import unseen
 from nightlamp.signals import installed
 from nightlamp.values import Bank
 
@@ -47,8 +49,10 @@ class OwnBanks:
         """Write what a decision says into the banks."""
         if final.finding not in ("csam", "not_csam"):
             return
-        for first in range(0, len(final.items), _AT_ONCE):
-            prints = _prints(connection, final.items[first : first + _AT_ONCE])
+        hidden = unseen(connection, final.case)
+        items = [each for each in final.items if each not in hidden]
+        for first in range(0, len(items), _AT_ONCE):
+            prints = _prints(connection, items[first : first + _AT_ONCE])
             digests = [(signal, value) for signal, value in prints if installed()[signal].index == "exact"]
             if final.finding == "csam":
                 self._add(connection, self.confirmed, False, prints, final)

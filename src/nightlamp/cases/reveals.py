@@ -1,7 +1,8 @@
 """What was shown to whom, how long, and how much of that is too much.
 
 A reveal is stored before the pixels are given out, and its length when they are hidden again. One that was
-never ended counts as shown, but not as seen: reports must not claim more than is certain.
+given out and never ended counts for the person as the longest that a look lasts, but for reports as not seen:
+they must not claim more than is certain.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from nightlamp.store import new_id
 
 _SEVERE = 2  # what the industry's categories of the lists say, see ``_severity``
 _LONGEST = 4 * 3600.0
+_LOOK = 15.0  # seconds after which the page ends a look by itself, see review.js
 _GOOD_FOR = timedelta(seconds=30)
 
 
@@ -32,7 +34,7 @@ class Exposure:
 
     Args:
         reveals: how many.
-        seconds: how long all in all.
+        seconds: how long all in all, at most: what was given out and not ended counts as the longest look.
         severe: how many of them showed what a list calls A1, A2, B1 or B2, at level 2 or more.
         severity: sum of level × severity (1 to 3) of each.
     """
@@ -168,7 +170,9 @@ def exposure(connection: Connection, person: str, since: datetime) -> Exposure:
     """What ``person`` was shown since a time."""
     r = reveal.c
     severe = case(((r.severity >= _SEVERE) & (r.level >= 2), 1), else_=0)
-    counts = (func.count(), func.sum(r.seconds), func.sum(severe), func.sum(r.level * r.severity))
+    unended = (r.seconds == 0) & r.handed_at.is_not(None)
+    lasted = case((unended, _LOOK), else_=r.seconds)
+    counts = (func.count(), func.sum(lasted), func.sum(severe), func.sum(r.level * r.severity))
     row = connection.execute(select(*counts).where(r.by == person, r.started_at >= since, r.level > 0)).one()
     return Exposure(int(row[0]), float(row[1] or 0), int(row[2] or 0), int(row[3] or 0))
 

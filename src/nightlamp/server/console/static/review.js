@@ -1,7 +1,7 @@
 // The reviewer's pages: looks that end by themselves, claims that are kept, answers that are not lost.
 "use strict";
 (() => {
-  const LONGEST = 15000; // milliseconds after which a look ends though the key is held
+  const LONGEST = 15000; // milliseconds after which a look ends though the key is held; cases/reveals.py counts by it
   const LATCHED = 5000; // the same for who cannot hold one
   const csrf = () => JSON.parse(document.body.getAttribute("hx-headers"))["x-csrf"];
   const send = (path, fields, rest) =>
