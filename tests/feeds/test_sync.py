@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,30 @@ def test_losing_too_much_stops_and_asks(world: World, kind: str) -> None:
     assert world.feed("one").paused == "loss"
     with pytest.raises(FeedError):
         world.node.sync("one")
+    with world.engine.begin() as connection:
+        resume_feed(connection, "one", actor="test", accept_loss=True)
+    assert world.node.sync("one").ended == "done"
+    assert world.rows("one") == expected(source)
+
+
+@pytest.mark.parametrize("kind", ["incremental", "whole"])
+@pytest.mark.parametrize("change", [{"disputed": True}, {"category": "Z"}], ids=["disputed", "category"])
+def test_a_list_that_is_disputed_or_recategorised_stops_and_asks(
+    world: World, kind: str, change: dict[str, Any]
+) -> None:
+    source = world.add("one", kind)
+    source.page = 100
+    for n in range(10):
+        source.put(f"k{n}", [("pdq", n)], category="A1")
+    world.node.sync("one")
+    for n in range(2):
+        source.put(f"k{n}", [("pdq", n)], **{"category": "A1", **change})
+    assert world.node.sync("one").ended == "done"
+    before = world.rows("one")
+    source.put("k2", [("pdq", 2)], **{"category": "A1", **change})
+    ran = world.node.sync("one")
+    assert (ran.ended, "3 of 10" in ran.why) == ("held", True)
+    assert (world.rows("one"), world.feed("one").paused) == (before, "loss")
     with world.engine.begin() as connection:
         resume_feed(connection, "one", actor="test", accept_loss=True)
     assert world.node.sync("one").ended == "done"

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from nightlamp.banks.live import GONE, Wanted, owned_rows, set_owned
+from nightlamp.banks.live import GONE, Wanted, owned_rows, set_owned, weakens
 from nightlamp.banks.live.entries import batches
 from nightlamp.feeds.states import State, packed, tombstone, unpacked
 from nightlamp.feeds.tables import feed_entry, feed_staged
@@ -29,12 +29,14 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What work did: keys in force more or less, fingerprints added and removed, the generation."""
+    """What work did: keys in force more or less, fingerprints added, removed and weakened (disputed now, or
+    out of their category), the generation."""
 
     records: int = 0
     added: int = 0
     removed: int = 0
     generation: int = 0
+    weakened: int = 0
 
     def __add__(self, other: Change) -> Change:
         """Both together."""
@@ -43,6 +45,7 @@ class Change:
             self.added + other.added,
             self.removed + other.removed,
             max(self.generation, other.generation),
+            self.weakened + other.weakened,
         )
 
 
@@ -71,7 +74,7 @@ def put_states(
     for some in _pieces(wanted):
         fresh = some.keys() - known.keys()
         kept = set_owned(connection, owner.bank, owner.feed, some, actor=owner.actor, fresh=fresh, now=now)
-        change += Change(0, kept.added, kept.removed, kept.generation)
+        change += Change(0, kept.added, kept.removed, kept.generation, kept.weakened)
     return change
 
 
@@ -111,15 +114,18 @@ def vanished(connection: Connection, feed: int, after: str, limit: int) -> dict[
     return dict.fromkeys(keys, tombstone())
 
 
-def count_lost(connection: Connection, owner: Owner, states: Mapping[str, State]) -> int:
-    """How many fingerprints in force these states would remove."""
+def count_lost(connection: Connection, owner: Owner, states: Mapping[str, State]) -> tuple[int, int]:
+    """How many fingerprints in force these states would remove, and how many weaken."""
     known = _known(connection, feed_entry, owner.feed, states)
     touched = [key for key, row in known.items() if row.alive and row.digest != states[key].digest]
-    lost = 0
+    lost = weakened = 0
     for key, rows in owned_rows(connection, owner.bank, owner.feed, touched).items():
-        held = {(row.signal, row.value) for row in rows}
-        lost += len(held - {(v.signal, v.value) for v in states[key].wanted.values})
-    return lost
+        held = {(row.signal, row.value): row for row in rows}
+        wanted = states[key].wanted
+        kept = held.keys() & {(v.signal, v.value) for v in wanted.values}
+        lost += len(held) - len(kept)
+        weakened += sum(weakens(held[each], wanted) for each in kept)
+    return lost, weakened
 
 
 def count_staged(connection: Connection, feed: int) -> int:

@@ -291,7 +291,7 @@ def ask_now(connection: Connection, name: str, *, actor: str, now: datetime | No
 def remove_feed(connection: Connection, name: str, *, actor: str, now: datetime | None = None) -> StoredFeed:
     """End a subscription. ``clear`` then takes what it brought out of force, leaving tombstones.
 
-    Opinions that wait for its exchange are closed; of one that is being sent nobody will know what came of it.
+    Opinions that wait for its exchange are closed; of one that is being sent nobody knows what came of it.
 
     Raises:
         FeedError: there is no such feed.

@@ -226,7 +226,7 @@ class Sync:
             else:
                 entries.stage_states(connection, row.id, states)
                 change = Change()
-            self._guard(row, change.removed)
+            self._guard(row, change.removed, change.weakened)
             checkpoint = page.checkpoint if page.checkpoint is not None else row.run_checkpoint
             values: dict[str, Any] = {
                 "run_cursor": page.cursor,
@@ -257,9 +257,9 @@ class Sync:
     def _swap(self, row: Any) -> None:
         """Put the staged list in the place of the old one."""
         owner = self._owner(row)
-        lost, keys = self._measure(owner)
+        lost, weakened, keys = self._measure(owner)
         with self._locked() as (connection, row):
-            self._guard(row, lost)
+            self._guard(row, lost, weakened)
             if keys <= SWAP_AT_ONCE:
                 change = Change()
                 for piece in self._difference(connection):
@@ -288,14 +288,14 @@ class Sync:
             raise _EndedError("stopped")
         return _last(piece)
 
-    def _measure(self, owner: Owner) -> tuple[int, int]:
-        """How many fingerprints the swap would remove, and how many keys it touches."""
-        lost = keys = 0
+    def _measure(self, owner: Owner) -> tuple[int, int, int]:
+        """How many fingerprints the swap would remove and weaken, and how many keys it touches."""
+        lost = weakened = keys = 0
         with reading(self._engine) as connection:
             for piece in self._difference(connection):
-                lost += entries.count_lost(connection, owner, piece)
-                keys += len(piece)
-        return lost, keys
+                gone, less = entries.count_lost(connection, owner, piece)
+                lost, weakened, keys = lost + gone, weakened + less, keys + len(piece)
+        return lost, weakened, keys
 
     def _difference(self, connection: Connection) -> Iterator[dict[str, State]]:
         for step in (entries.changed, entries.vanished):
@@ -326,12 +326,13 @@ class Sync:
             self._hold(held)
 
     @staticmethod
-    def _guard(row: Any, lost: int) -> None:
-        """Stop before more is lost than may be."""
+    def _guard(row: Any, lost: int, weakened: int) -> None:
+        """Stop before more is lost than may be; what is disputed or leaves its category is lost to rules."""
         base = max(row.guard_base, row.prints)
-        total = row.guard_lost + lost
-        if lost and total > row.max_loss * base + row.accept_loss:
-            why = f"it would lose {total:,} of {base:,} fingerprints within a day"
+        total = row.guard_lost + lost + weakened
+        if (lost or weakened) and total > row.max_loss * base + row.accept_loss:
+            how = "lose, dispute or recategorise" if weakened else "lose"
+            why = f"it would {how} {total:,} of {base:,} fingerprints within a day"
             raise _HoldError(why, total)
 
     def _hold(self, held: _HoldError) -> None:
@@ -410,5 +411,5 @@ def _counted(row: Any, change: Change) -> dict[str, Any]:
         "records": row.records + change.records,
         "prints": prints,
         "guard_base": max(row.guard_base, prints),
-        "guard_lost": row.guard_lost + change.removed,
+        "guard_lost": row.guard_lost + change.removed + change.weakened,
     }

@@ -35,7 +35,7 @@ from nightlamp.banks.live.entries import (
 )
 from nightlamp.banks.live.lists import Imported, export_bank, import_list
 from nightlamp.banks.live.node import LiveBanks, Status
-from nightlamp.banks.live.owned import GONE, Kept, Value, Wanted, owned_rows, set_owned
+from nightlamp.banks.live.owned import GONE, Kept, Value, Wanted, owned_rows, set_owned, weakens
 from nightlamp.banks.live.view import View
 
 __all__ = [
@@ -73,4 +73,5 @@ __all__ = [
     "set_disputed",
     "set_owned",
     "set_trust",
+    "weakens",
 ]

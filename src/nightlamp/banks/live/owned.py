@@ -54,13 +54,15 @@ GONE = Wanted()
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What came of ``set_owned``: how many entries were added, replaced (same value, another category),
-    removed and flagged; ``generation`` puts it in force, and is 0 if there was nothing to do."""
+    removed and flagged; how many of the replaced and flagged are disputed now or have left their category
+    (``weakened``); ``generation`` puts it in force, and is 0 if there was nothing to do."""
 
     generation: int = 0
     added: int = 0
     replaced: int = 0
     removed: int = 0
     flagged: int = 0
+    weakened: int = 0
 
 
 def set_owned(
@@ -96,7 +98,7 @@ def set_owned(
     buried: list[int] = []
     flags: dict[bool, list[int]] = {True: [], False: []}
     missing: list[tuple[str, Wanted, Value]] = []
-    replaced = 0
+    replaced = weakened = 0
     for key, each in wanted.items():
         held = present.get(key)
         if not held:
@@ -105,6 +107,7 @@ def set_owned(
         left = {(row.signal, row.value): row for row in held}
         for value in each.values:
             row = left.pop((value.signal, value.value), None)
+            weakened += row is not None and weakens(row, each)
             if row is not None and row.category == each.category:
                 if row.disputed != each.disputed:
                     flags[each.disputed].append(row.id)
@@ -126,10 +129,15 @@ def set_owned(
             connection.execute(change.values(disputed=disputed, flagged_generation=mark.generation))
     _put(connection, number, owner, missing, mark.last_entry - len(missing) + 1, mark.generation, now)
     flagged = len(flags[True]) + len(flags[False])
-    kept = Kept(mark.generation, len(missing) - replaced, replaced, len(buried) - replaced, flagged)
+    kept = Kept(mark.generation, len(missing) - replaced, replaced, len(buried) - replaced, flagged, weakened)
     details = {"added": kept.added, "replaced": replaced, "removed": kept.removed, "flagged": flagged}
     append(connection, actor, "banks.synced", f"bank:{number}", {"generation": mark.generation, **details})
     return kept
+
+
+def weakens(row: Any, wanted: Wanted) -> bool:
+    """Whether an entry in force would be disputed that was not, or leave its category."""
+    return bool(wanted.disputed > row.disputed or (row.category and row.category != wanted.category))
 
 
 def owned_rows(
