@@ -13,6 +13,7 @@ from nightlamp.accounts import ROLES, sessions
 from nightlamp.audit.tables import audit_record as record
 from nightlamp.cases import get_case, take_rest
 from nightlamp.cases.tables import decision, reveal, review_case
+from nightlamp.server.console import showing
 from nightlamp.store import reading, utc_now
 
 from . import drawn
@@ -461,6 +462,21 @@ def secrets_of(house: House, *numbers: int) -> list[bytes]:
         found += [digest, digest.hex().encode(), digest.hex().upper().encode(), base64.b64encode(digest)]
         found += [data[100:160], b"what the file says", f"entry-{number}".encode()]
     return found
+
+
+def test_while_others_are_shown_pictures_one_waits_not_for_ever_and_loses_nothing(live, monkeypatch):
+    house, _ = live
+    mine = house.browser(origin="http://localhost")
+    mine.client.cookies.set("nightlamp-session", house.session("reviewer").reveal())
+    case, item = house.ids["case_id"], drawn.item_of(house.node, house.ids["case_id"])
+    mine.post(f"/cases/{case}/claim")
+    made = mine.post(f"/cases/{case}/reveal", {"item": item, "level": "1", "frame": "0"}).json()
+    monkeypatch.setattr(showing, "_PATIENCE", 0.0)
+    with showing._PLACES, showing._PLACES:
+        answer = mine.client.get(made["src"])
+    assert answer.status_code == 503
+    assert "others are being shown pictures" in answer.text
+    assert mine.client.get(made["src"]).content.startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import io
+import threading
 from datetime import datetime
 
 from fastapi import APIRouter, Request
@@ -30,6 +31,8 @@ router = APIRouter()
 LOOKS = {1: Look(96, 8.0), 2: Look(320, 4.0), FULL: Look(1600, 0.0, grey=False)}
 """What each level shows: small, grey and heavily blurred; larger and clearer; as it is."""
 _MOST_BYTES = 256 << 20
+_PLACES = threading.BoundedSemaphore(2)  # so many contents are in memory at once
+_PATIENCE = 5.0  # seconds that one waits for a place
 
 
 def can_show(visit: Visit) -> bool:
@@ -78,10 +81,17 @@ def pixels(request: Request, visit: Visiting, person: Reviewer, reveal_id: str, 
         key_id.encode(), _key(visit, reveal_id).encode()
     ):
         raise Problem("not-found")
-    shown = visit.node.writer.write(lambda c: cases.hand_out(c, reveal_id, by=person.actor, now=utc_now()))
-    if shown is None or shown.object is None:
-        raise Problem("not-found")
-    return Response(_jpeg(visit, person, shown), media_type="image/jpeg")
+    if not _PLACES.acquire(timeout=_PATIENCE):
+        raise Problem("unavailable", "others are being shown pictures: try again in a moment")
+    try:
+        shown = visit.node.writer.write(
+            lambda c: cases.hand_out(c, reveal_id, by=person.actor, now=utc_now())
+        )
+        if shown is None or shown.object is None:
+            raise Problem("not-found")
+        return Response(_jpeg(visit, person, shown), media_type="image/jpeg")
+    finally:
+        _PLACES.release()
 
 
 def _store(
