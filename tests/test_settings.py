@@ -137,3 +137,13 @@ def test_every_setting_is_described_and_the_page_says_what_the_code_does():
     for name, _ in values(load()):
         row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
         assert len(row.split("|")[4].strip()) > 5, f"{name} has no description"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("JURISDICTION", "DE"), ("JURISDICTION", "us"), ("HOLD_DAYS", "0"), ("HOLD_DAYS", "99999999")],
+)
+def test_a_term_that_no_report_could_be_held_for_is_refused_at_the_start(monkeypatch, variable, value):
+    monkeypatch.setenv(f"NIGHTLAMP_REPORTS_{variable}", value)
+    with pytest.raises(ConfigError, match="reports"):
+        load()

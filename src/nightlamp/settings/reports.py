@@ -36,7 +36,9 @@ class ReportsSettings(Section):
     approvals: Literal[1, 2] = Field(default=1, description="people who must approve each report")
     jurisdiction: str = Field(default="US", description="whose law says how long evidence is held: US or UK")
     hold_days: PositiveInt | None = Field(
-        default=None, description="how long evidence is held from the report on; default: the law's term"
+        default=None,
+        le=36_500,
+        description="how long evidence is held from the report on; default: the law's term",
     )
     disclosure_people: Literal[1, 2] = Field(
         default=1, description="people who must ask for a disclosure to law enforcement before it is made"
