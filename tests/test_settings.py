@@ -141,9 +141,17 @@ def test_every_setting_is_described_and_the_page_says_what_the_code_does():
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("JURISDICTION", "DE"), ("JURISDICTION", "us"), ("HOLD_DAYS", "0"), ("HOLD_DAYS", "99999999")],
+    [
+        ("JURISDICTION", "DE"),
+        ("JURISDICTION", "us"),
+        ("JURISDICTION", "x" * 21),
+        ("HOLD_DAYS", "0"),
+        ("HOLD_DAYS", "99999999"),
+    ],
 )
 def test_a_term_that_no_report_could_be_held_for_is_refused_at_the_start(monkeypatch, variable, value):
+    if len(value) > 20:
+        monkeypatch.setenv("NIGHTLAMP_REPORTS_HOLD_DAYS", "365")
     monkeypatch.setenv(f"NIGHTLAMP_REPORTS_{variable}", value)
     with pytest.raises(ConfigError, match="reports"):
         load()

@@ -34,7 +34,12 @@ class ReportsSettings(Section):
         "default: data_dir/cybertip.xsd",
     )
     approvals: Literal[1, 2] = Field(default=1, description="people who must approve each report")
-    jurisdiction: str = Field(default="US", description="whose law says how long evidence is held: US or UK")
+    jurisdiction: str = Field(
+        default="US",
+        min_length=1,
+        max_length=20,
+        description="whose law says how long evidence is held: US or UK",
+    )
     hold_days: PositiveInt | None = Field(
         default=None,
         le=36_500,
