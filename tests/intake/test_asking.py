@@ -149,7 +149,8 @@ def test_another_policy_is_tried_on_the_stored_scores(lite: Node, asked: Callabl
     text = (
         "nightlamp-policy: 1\nname: bold\nrules:\n  - id: known\n"
         "    when: has(scores.photodna_match) && scores.photodna_match == 1.0\n    then: block\n"
-        '    reason: "x"\n  - id: unchecked\n    when: unchecked != []\n    then: review\n    reason: "x"\n  - id: rest\n    when: "true"\n    then: allow\n    reason: "x"\n'
+        '    reason: "x"\n  - id: unchecked\n    when: unchecked != []\n    then: review\n    reason: "x"\n'
+        '  - id: rest\n    when: "true"\n    then: allow\n    reason: "x"\n'
     )
 
     old, new = lite.policies.current().rules, load(text)
