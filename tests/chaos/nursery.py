@@ -29,6 +29,9 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             _run(order)
+        # Here too: whoever is told of it may kill its group before it has run.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.setpgid(child, child)
         children.append(child)
         print(child, flush=True)
     for child in children:
