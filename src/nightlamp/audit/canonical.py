@@ -67,3 +67,17 @@ def _check(value: Any) -> None:
             _check(inner)
     else:
         raise ValueError(f"a {type(value).__name__} has no canonical form")
+
+
+def object_of(line: bytes) -> dict[str, Any]:
+    """The object on a line of a file; ``{}`` if there is none."""
+    try:
+        value = decode(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def line_of(value: dict[str, Any]) -> bytes:
+    """A line of a file."""
+    return encode(value) + b"\n"

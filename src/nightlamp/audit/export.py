@@ -49,17 +49,17 @@ def export(connection: Connection, keys: PublicKeys, *, after: int = 0) -> Itera
         "keys": keys.as_object(),
         "v": VERSION,
     }
-    yield _line(header)
+    yield canonical.line_of(header)
     last, digest = after, before
     for link in links(connection, after):
         # A record that cannot be read is exported as null: the reader's check will name it.
-        yield _line({"hash": link.hash, "record": link.record, "sequence": link.sequence})
+        yield canonical.line_of({"hash": link.hash, "record": link.record, "sequence": link.sequence})
         last, digest = link.sequence, link.hash
         while waiting and waiting[0].sequence <= last:
-            yield _line(waiting.pop(0).as_object())
+            yield canonical.line_of(waiting.pop(0).as_object())
     for checkpoint in waiting:
-        yield _line(checkpoint.as_object())
-    yield _line({"end": {"checkpoints": number, "hash": digest, "sequence": last}})
+        yield canonical.line_of(checkpoint.as_object())
+    yield canonical.line_of({"end": {"checkpoints": number, "hash": digest, "sequence": last}})
 
 
 def verify_export(
@@ -78,7 +78,7 @@ def verify_export(
     """
     try:
         with path.open("rb") as file:
-            if _object(file.readline()).get("format") == EXTRACT:
+            if canonical.object_of(file.readline()).get("format") == EXTRACT:
                 return verify_extract(file, path, keys, witnesses)
             file.seek(0)
             header = _header(file, path)
@@ -121,7 +121,7 @@ def _check_end(report: Report, end: dict[str, Any], checkpoints_found: int) -> N
 
 
 def _header(file: IO[bytes], path: Path) -> dict[str, Any]:
-    header = _object(file.readline())
+    header = canonical.object_of(file.readline())
     if header.get("format") != FORMAT:
         raise AuditError("not an audit export", where=str(path), hint="a file of nightlamp audit export")
     if header.get("v") != VERSION:
@@ -145,7 +145,7 @@ def _links(file: IO[bytes], end: dict[str, Any]) -> Iterator[Link]:
     """Every line that is or should be a record; what is none becomes an unreadable record."""
     expected = 0
     for line in file:
-        value = _object(line)
+        value = canonical.object_of(line)
         if "end" in value:
             end.update(value)
         elif "checkpoint" not in value:
@@ -158,21 +158,9 @@ def _links(file: IO[bytes], end: dict[str, Any]) -> Iterator[Link]:
 
 def _checkpoints(file: IO[bytes]) -> Iterator[Checkpoint]:
     for line in file:
-        value = _object(line)
+        value = canonical.object_of(line)
         if "checkpoint" in value:
             try:
                 yield Checkpoint.from_object(value)
             except ValueError:
                 yield Checkpoint(0, 0, ZERO, "", "damaged")  # no key has this id: it becomes a finding
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        value = canonical.decode(line)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _line(value: dict[str, Any]) -> bytes:
-    return canonical.encode(value) + b"\n"

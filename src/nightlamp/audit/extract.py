@@ -44,21 +44,27 @@ def extract(connection: Connection, keys: PublicKeys, subjects: Sequence[str]) -
         raise AuditError(
             "no checkpoint covers the newest records", where="audit", hint="nightlamp audit checkpoint"
         )
-    yield _line({"format": FORMAT, "keys": keys.as_object(), "subjects": len(subjects), "v": VERSION})
+    yield canonical.line_of(
+        {"format": FORMAT, "keys": keys.as_object(), "subjects": len(subjects), "v": VERSION}
+    )
     parts, last = 0, 0
     for checkpoint, wanted in _parts(shown, signed, ends):
         parts, last = parts + 1, checkpoint.sequence
-        yield _line({"after": {"hash": _hash_at(connection, wanted[0] - 1), "sequence": wanted[0] - 1}})
+        yield canonical.line_of(
+            {"after": {"hash": _hash_at(connection, wanted[0] - 1), "sequence": wanted[0] - 1}}
+        )
         told = set(wanted)
         for link in links(connection, wanted[0] - 1, last):
             if link.record is None:
                 raise AuditError("a record cannot be read", where=f"record {link.sequence}", hint="verify")
             if link.sequence in told:
-                yield _line({"hash": link.hash, "record": link.record, "sequence": link.sequence})
+                yield canonical.line_of({"hash": link.hash, "record": link.record, "sequence": link.sequence})
             else:
-                yield _line({"digest": digest_of(link.record), "hash": link.hash, "sequence": link.sequence})
-        yield _line(checkpoint.as_object())
-    yield _line({"end": {"parts": parts, "records": len(shown), "sequence": last}})
+                yield canonical.line_of(
+                    {"digest": digest_of(link.record), "hash": link.hash, "sequence": link.sequence}
+                )
+        yield canonical.line_of(checkpoint.as_object())
+    yield canonical.line_of({"end": {"parts": parts, "records": len(shown), "sequence": last}})
 
 
 def sequences_of(connection: Connection, subjects: Sequence[str]) -> list[int]:
@@ -80,7 +86,7 @@ def verify_extract(
         AuditError: its first line is damaged, or of another version.
     """
     file.seek(0)
-    header = _object(file.readline())
+    header = canonical.object_of(file.readline())
     offered = header.get("keys")
     if header.get("v") != VERSION:
         raise AuditError("of another version", where=str(path), hint="a newer Nightlamp")
@@ -91,7 +97,7 @@ def verify_extract(
     whole, shown, parts, end = Report(), 0, 0, None
     part: _Part | None = None
     for line in file:
-        value = _object(line)
+        value = canonical.object_of(line)
         if "after" in value or "end" in value:
             if part is not None:
                 part.close(whole, believed, witnesses)
@@ -193,15 +199,3 @@ def _hash_at(connection: Connection, sequence: int) -> str:
     if found is None:
         raise AuditError("a record is missing", where=f"record {sequence}", hint="nightlamp audit verify")
     return str(found)
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        value = canonical.decode(line)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _line(value: dict[str, Any]) -> bytes:
-    return canonical.encode(value) + b"\n"

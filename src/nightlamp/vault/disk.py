@@ -46,7 +46,7 @@ class DiskPlace:
                     fill(out)
                     os.fsync(handle)
                 part.replace(target)
-                _sync(target.parent)
+                sync_folder(target.parent)
             except BaseException:
                 # Without the sync the name may or may not survive a power loss: take it away again.
                 for path in (part, target):
@@ -61,7 +61,7 @@ class DiskPlace:
         try:
             with suppress(FileNotFoundError):
                 self._path(name, _NEW).replace(self._path(name))
-                _sync(self._path(name).parent)
+                sync_folder(self._path(name).parent)
         except OSError as error:
             raise self._failed("cannot be entered", error) from None
 
@@ -83,7 +83,7 @@ class DiskPlace:
                 with suppress(FileNotFoundError):
                     self._path(name, ending).unlink()
             if folder.is_dir():
-                _sync(folder)
+                sync_folder(folder)
         except OSError as error:
             raise self._failed("cannot be removed", error) from None
 
@@ -125,7 +125,7 @@ class DiskPlace:
             self._make(folder.parent)
         with suppress(FileExistsError):
             folder.mkdir(0o700)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
 
     def _failed(self, what: str, error: OSError) -> VaultError:
         return VaultError(
@@ -158,7 +158,8 @@ def _write(out: Sink, data: bytes) -> None:
     out.write(data)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

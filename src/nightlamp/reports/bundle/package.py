@@ -27,6 +27,7 @@ from nightlamp.audit.record import time_text
 from nightlamp.errors import OutputError, ReportError
 from nightlamp.reports.document import Purpose
 from nightlamp.vault import Recipients
+from nightlamp.vault.disk import sync_folder
 from nightlamp.vault.place import Sink, new_name
 from nightlamp.vault.sealing import seal_into
 
@@ -168,7 +169,7 @@ def packing(out: Path, recipients: Recipients, *, one_file: bool = False) -> Ite
             os.link(tar, out)  # fails if somebody was quicker
         else:
             work.rename(out)
-        _sync(out.parent)
+        sync_folder(out.parent)
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror})", where=str(out)) from None
     finally:
@@ -310,11 +311,3 @@ def _new(path: Path) -> Iterator[IO[bytes]]:
         yield file
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
