@@ -17,9 +17,8 @@ from sqlalchemy import (
     text,
 )
 
-from nightlamp.banks.live.tables import BigKey
 from nightlamp.intake.tables import ID, item
-from nightlamp.store.tables import UtcDateTime, metadata
+from nightlamp.store.tables import BigKey, UtcDateTime, metadata
 
 WHO = String(200)
 _ALIVE = text("state <> 'decided'")

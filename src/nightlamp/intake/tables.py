@@ -17,11 +17,9 @@ from sqlalchemy import (
     text,
 )
 
-from nightlamp.store.tables import UtcDateTime, metadata
+from nightlamp.store.tables import BigKey, UtcDateTime, metadata
 
 ID = String(36)
-# SQLite numbers rows by itself only in a column of type INTEGER.
-Number = BigInteger().with_variant(Integer, "sqlite")
 
 policy = Table(
     "policy",
@@ -97,7 +95,7 @@ verdict = Table(
 match = Table(
     "match",
     metadata,
-    Column("id", Number, primary_key=True),
+    Column("id", BigKey, primary_key=True),
     Column("verdict", ID, ForeignKey("verdict.id"), nullable=False, index=True),
     Column("bank", String(100), nullable=False),
     Column("source", String(200), nullable=False),
@@ -151,7 +149,7 @@ fetch = Table(
 for_review = Table(
     "for_review",
     metadata,
-    Column("id", Number, primary_key=True),
+    Column("id", BigKey, primary_key=True),
     Column("item", ID, ForeignKey("item.id"), nullable=False),
     Column("verdict", ID, ForeignKey("verdict.id"), nullable=False),
     Column("at", UtcDateTime, nullable=False),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
-from nightlamp.banks.live.tables import BigKey
-from nightlamp.store.tables import UtcDateTime, metadata
+from nightlamp.store.tables import BigKey, UtcDateTime, metadata
 
 # One row for each item that is remembered; ``id`` is its place in the scan.
 lookback_item = Table(

@@ -1,4 +1,4 @@
-"""The one ``MetaData``, the type for times, and the store's own table."""
+"""The one ``MetaData``, the types for times and numbered rows, and the store's own table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, String, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -19,6 +19,9 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+# SQLite numbers rows by itself only in a column of type INTEGER.
+BigKey = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -18,10 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from nightlamp.store.tables import UtcDateTime, metadata
-
-# SQLite numbers rows by itself only in a column of type INTEGER.
-BigKey = BigInteger().with_variant(Integer, "sqlite")
+from nightlamp.store.tables import BigKey, UtcDateTime, metadata
 
 # The one counter: every change takes the next generation, and as many entry numbers as it needs.
 bank_counter = Table(
