@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from nightlamp.cases import Answer, decide, dossier, next_case, page_cases
-from nightlamp.cases.deciding import count_items
+from nightlamp.cases.records import count_items
 from nightlamp.cases.tables import case_item, case_print, decision, review_case
 from nightlamp.intake.tables import item, match, verdict
 from nightlamp.store import Writer, connect, new_id, reading, upgrade

@@ -20,7 +20,6 @@ from nightlamp.cases import (
     page_cases,
     release,
     renew,
-    split,
     take_rest,
     undo,
 )
@@ -218,19 +217,6 @@ def test_the_first_cannot_take_back_what_the_second_has_answered_to(desk, case):
     desk.answer(case, BEN)
     with refused("stale"):
         desk.do(undo, first.given.id, by=ANN)
-
-
-def test_what_does_not_belong_is_split_off(desk):
-    items = [desk.submit(sha256(f"{at}"), actor="x") for at in range(3)]
-    desk.open()
-    case = desk.case_of(items[0])
-    for wrong in ([], items, ["no such item"]):
-        with refused("invalid"):
-            desk.do(split, case, wrong, by=ANN, version=desk.cases()[0].version)
-    made = desk.do(split, case, [items[1]], by=ANN, version=desk.cases()[0].version)
-    assert desk.case_of(items[1]) == made.id
-    with reading(desk.engine) as connection:
-        assert (made.items, get_case(connection, case).items) == (1, 2)
 
 
 def test_a_break_gives_cases_back_and_gets_none(desk, case):

@@ -94,7 +94,7 @@ def test_what_two_people_saw_together_nobody_has_viewed(desk, item):
     shown(desk, item, frame=0)
     shown(desk, item, frame=1, exif=True)
     desk.answer(desk.case_of(item), ANN)
-    shown(desk, item, frame=2, by=BEN)  # for a report, once it is decided
+    shown(desk, item, frame=2, by=BEN, again=True)  # for a report, once it is decided
     with reading(desk.engine) as connection:
         found = viewed(connection, item)
     assert (found.whole, found.exif) == (False, True)
@@ -104,6 +104,18 @@ def test_only_who_has_the_case_may_look(desk, item):
     with pytest.raises(CaseError) as caught:
         shown(desk, item, by=BEN)
     assert caught.value.code == "not yours"
+
+
+def test_what_is_decided_is_looked_at_again_only_by_who_may(desk, item):
+    shown(desk, item)
+    desk.answer(desk.case_of(item), ANN)
+    for by in (ANN, BEN):
+        with pytest.raises(CaseError) as caught:
+            shown(desk, item, by=by)
+        assert caught.value.code == "decided"
+    assert desk.count("reveal") == 1
+    shown(desk, item, by=CAT, again=True)
+    assert desk.audited().count("cases.revealed") == 2
 
 
 def test_exposure_is_counted_and_limited(desk, item):

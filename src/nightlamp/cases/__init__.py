@@ -16,7 +16,7 @@ from nightlamp.cases.claims import (
     resting_until,
     take_rest,
 )
-from nightlamp.cases.deciding import decide, escalate, split, undo
+from nightlamp.cases.deciding import decide, escalate, undo
 from nightlamp.cases.decision import (
     FULL,
     PRIORITIES,
@@ -45,7 +45,7 @@ from nightlamp.cases.figures import (
     precision_by_rule,
     times,
 )
-from nightlamp.cases.opening import Opener
+from nightlamp.cases.opening import Confirmed, OnConfirmed, Opener
 from nightlamp.cases.own_bank import OwnBanks
 from nightlamp.cases.records import (
     answers,
@@ -70,6 +70,7 @@ from nightlamp.cases.reveals import (
     record_reveal,
     viewed,
 )
+from nightlamp.cases.splitting import Split, split, unsplit, unsplittable
 from nightlamp.cases.terms import LEASE, UNDO, Limits, Terms
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "Case",
     "CaseItem",
     "Classification",
+    "Confirmed",
     "Consumer",
     "Decided",
     "Dossier",
@@ -98,11 +100,13 @@ __all__ = [
     "Hit",
     "Limits",
     "Neighbour",
+    "OnConfirmed",
     "Opener",
     "OwnBanks",
     "Person",
     "Precision",
     "Shown",
+    "Split",
     "Terms",
     "Times",
     "Viewed",
@@ -139,5 +143,7 @@ __all__ = [
     "times",
     "undo",
     "undoable",
+    "unsplit",
+    "unsplittable",
     "viewed",
 ]

@@ -42,6 +42,7 @@ class Arrival:
 
     Args:
         known: an entry of a list of high trust matches it exactly.
+        confirms: the policy's rule confirms it by itself.
         prints: the ones that are clear enough to compare.
         entries: a digest for each list entry that it matches closely.
     """
@@ -57,6 +58,7 @@ class Arrival:
     priority: Priority
     two_person: bool
     known: bool
+    confirms: bool
     prints: tuple[Print, ...] = field(repr=False)
     entries: tuple[bytes, ...] = field(repr=False)
 
@@ -112,6 +114,7 @@ def _arrival(row: Any, matches: Sequence[Match], terms: Terms) -> Arrival:
         row.handling["priority"],
         row.handling["two_person"],
         any(match.bank.trust == "high" and match.exact and not match.disputed for match in counted),
+        row.handling.get("confirms", False),
         _prints(json.loads(row.prints), row.frames),
         tuple(dict.fromkeys(close))[:_MOST_ENTRIES],
     )

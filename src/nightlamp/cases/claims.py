@@ -150,6 +150,20 @@ def release(connection: Connection, case_id: str, *, by: str, now: datetime) -> 
     return lock_case(connection, case_id)
 
 
+def ready(connection: Connection, case_id: str, by: str, version: int, now: datetime) -> Case:
+    """The locked case, as it was on the page of somebody who may work on it."""
+    case = lock_case(connection, case_id)
+    if case.state == "decided":
+        raise CaseError("decided", "it is decided already", hint="the next case")
+    if case.holder(now) not in (None, by):
+        raise CaseError("not yours", "somebody else has it now", hint="the next case")
+    if case.version != version:
+        raise CaseError(
+            "stale", "the case has changed", hint="look at it again", changed=case.changed or "it was opened"
+        )
+    return case
+
+
 FREE = {"claimed_by": None, "claimed_at": None, "claim_until": None}
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, func, insert, literal, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from nightlamp.audit import Detail, append
-from nightlamp.cases.claims import FREE, refuse_if_not_theirs
+from nightlamp.cases.claims import FREE, ready, refuse_if_not_theirs
 from nightlamp.cases.decision import Answer, Case, Decided, Given, Opinion, State
-from nightlamp.cases.records import get_case, given_of, lock_case, rank, standing
-from nightlamp.cases.tables import case_item, decision, review_case
+from nightlamp.cases.records import change_case, get_case, given_of, lock_case, rank, standing
+from nightlamp.cases.tables import decision
 from nightlamp.cases.terms import LEASE, UNDO
 from nightlamp.errors import CaseError
 from nightlamp.store import new_id
@@ -70,7 +69,7 @@ def decide(
     answer.check()
     if (before := _given_before(connection, case_id, answer, by, version)) is not None:
         return before
-    case = _ready(connection, case_id, by, version, now)
+    case = ready(connection, case_id, by, version, now)
     refuse_if_not_theirs(connection, case, by, lead)
     step = _step(case, answer, standing(connection, case))
     if step.opinion == "second" and step.state == "decided" and _differed(connection, case, answer, by):
@@ -98,7 +97,7 @@ def decide(
     row = connection.execute(insert(decision).values(given).returning(decision)).one()
     ended = {"decided_at": now, "decision": given["id"]} if final else {}
     raised = min(rank(case.priority), _RAISED.get(answer.reason, rank(case.priority)))
-    _change(connection, case, step.changed, state=step.state, priority=raised, **FREE, **ended)
+    change_case(connection, case, step.changed, state=step.state, priority=raised, **FREE, **ended)
     facts = {"decision": row.id, "opinion": step.opinion, "state": step.state, "version": version}
     said = _said(standing(connection, case)) if final else {}
     append(connection, by, "cases.answered", f"case:{case.id}", {**facts, **said}, at=now)
@@ -149,70 +148,9 @@ def undo(
     mine = {"claimed_by": by, "claimed_at": now, "claim_until": now + lease}
     claim = mine if case.holder(now) in (None, by) else {}
     back = {"state": row.before, "decided_at": None, "decision": None}
-    _change(connection, case, "an answer was taken back", **back, **claim)
+    change_case(connection, case, "an answer was taken back", **back, **claim)
     append(connection, by, "cases.undone", f"case:{case.id}", {"decision": given.id}, at=now)
     return get_case(connection, case.id)
-
-
-def split(
-    connection: Connection,
-    case_id: str,
-    items: Sequence[str],
-    *,
-    by: str,
-    version: int,
-    now: datetime,
-) -> Case:
-    """Make a case of its own of what does not belong to the others; nobody has answered it yet.
-
-    Returns:
-        The new case.
-
-    Raises:
-        CaseError: as ``decide``; ``invalid``: an item is not in the case, or all are; somebody has answered.
-    """
-    case = _ready(connection, case_id, by, version, now)
-    if standing(connection, case):
-        raise CaseError("invalid", "somebody has answered already", hint="escalate it")
-    chosen = sorted(set(items))
-    mine = (case_item.c.case == case.id) & case_item.c.item.in_(chosen)
-    count = connection.scalar(select(func.count()).select_from(case_item).where(mine))
-    if not chosen or count != len(chosen) or count == case.items:
-        raise CaseError("invalid", "some of the case's items, not all", where="items")
-    new = new_id()
-    connection.execute(
-        insert(review_case).from_select(
-            _COPIED, select(*(_other_value(name, new, now) for name in _COPIED)).where(_C.id == case.id)
-        )
-    )
-    connection.execute(update(case_item).where(mine).values(case=new))
-    first = select(func.min(case_item.c.item)).where(case_item.c.case == new).scalar_subquery()
-    leading = update(case_item).where(case_item.c.item == first)
-    connection.execute(leading.values(how="split", distance=None))
-    _change(connection, case, "items were split off")
-    for each in (case.id, new):
-        count_items(connection, [each])
-    append(connection, by, "cases.split", f"case:{case.id}", {"into": new, "items": count}, at=now)
-    return get_case(connection, new)
-
-
-_C = review_case.c
-_COPIED = [column.name for column in _C if column.name not in ("claimed_by", "claimed_at", "claim_until")]
-
-
-def _other_value(name: str, new: str, now: datetime) -> Any:
-    other = {"id": new, "version": 1, "changed": "", "grown_at": now}
-    return literal(other[name], _C[name].type) if name in other else _C[name]
-
-
-def count_items(connection: Connection, cases: Sequence[str]) -> None:
-    """Set how many items, actors and places there are in each of ``cases``."""
-    i = case_item.c
-    known = [func.count(func.nullif(column, "").distinct()) for column in (i.actor, i.place)]
-    query = select(i.case, func.count(), *known).where(i.case.in_(cases)).group_by(i.case)
-    for case, items, actors, places in connection.execute(query).all():
-        counts = {"items": items, "actors": actors, "places": places}
-        connection.execute(update(review_case).where(_C.id == case).values(counts))
 
 
 def _given_before(
@@ -223,20 +161,6 @@ def _given_before(
     mine = (d.case == case_id) & (d.by == by) & (d.version == version) & d.undone_at.is_(None)
     given = [given_of(row) for row in connection.execute(select(decision).where(mine))]
     return next((Decided(case, each) for each in given if each.answer == answer), None)
-
-
-def _ready(connection: Connection, case_id: str, by: str, version: int, now: datetime) -> Case:
-    """The locked case, as it was on the page of somebody who may work on it."""
-    case = lock_case(connection, case_id)
-    if case.state == "decided":
-        raise CaseError("decided", "it is decided already", hint="the next case")
-    if case.holder(now) not in (None, by):
-        raise CaseError("not yours", "somebody else has it now", hint="the next case")
-    if case.version != version:
-        raise CaseError(
-            "stale", "the case has changed", hint="look at it again", changed=case.changed or "it was opened"
-        )
-    return case
 
 
 def _step(case: Case, answer: Answer, before: Sequence[Given]) -> _Step:
@@ -284,8 +208,3 @@ def _seconds(case: Case, by: str, now: datetime) -> float | None:
     if case.claimed_by != by or case.claimed_at is None:
         return None
     return max((now - case.claimed_at).total_seconds(), 0.0)
-
-
-def _change(connection: Connection, case: Case, changed: str, **values: Any) -> None:
-    values |= {"version": case.version + 1, "changed": changed}
-    connection.execute(update(review_case).where(_C.id == case.id).values(values))

@@ -7,7 +7,8 @@ dies, each item is in one case or still waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,10 +17,9 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from nightlamp import audit
 from nightlamp.cases.arriving import Arrival, arrivals
 from nightlamp.cases.claims import FREE
-from nightlamp.cases.deciding import count_items
 from nightlamp.cases.decision import Case
 from nightlamp.cases.prints import Prints
-from nightlamp.cases.records import case_of, lock_case, rank
+from nightlamp.cases.records import case_of, count_items, lock_case, rank
 from nightlamp.cases.tables import (
     case_item,
     case_key,
@@ -40,6 +40,18 @@ _LOOKED_AT = 200  # similar items at once
 _C = review_case.c
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """An item in a case, with the verdict whose rule confirms it by itself."""
+
+    item: str
+    verdict: str
+    at: datetime
+
+
+OnConfirmed = Callable[[Connection, Sequence[Confirmed]], None]
+
+
 class Opener:
     """Makes cases of what waits for review, on as many nodes as there are.
 
@@ -47,15 +59,23 @@ class Opener:
         engine: to read from.
         writer: commits.
         terms: how to group.
+        confirmed: told of what the policy confirms by itself, in the transaction that puts it into cases.
         clock: for the records.
     """
 
     def __init__(
-        self, engine: Engine, writer: Writer, terms: Terms | None = None, *, clock: Clock = utc_now
+        self,
+        engine: Engine,
+        writer: Writer,
+        terms: Terms | None = None,
+        *,
+        confirmed: OnConfirmed | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         self._engine = engine
         self._writer = writer
         self._terms = terms or Terms()
+        self._confirmed = confirmed
         self._clock = clock
         self._prints = Prints()
 
@@ -74,6 +94,9 @@ class Opener:
             opening.place(arrival)
             connection.execute(delete(for_review).where(for_review.c.id == number))
         opening.finish()
+        sure = [Confirmed(each.item, each.verdict, each.at) for _, each in waiting if each.confirms]
+        if sure and self._confirmed is not None:
+            self._confirmed(connection, sure)
         return len(waiting)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_column, or_, select, update
 
 from nightlamp.cases.decision import PRIORITIES, Answer, Case, FinalDecision, Given
 from nightlamp.cases.tables import case_item, decision, review_case
@@ -211,6 +211,22 @@ def final_decisions(
             tuple(items[row.case]),
         )
     return found
+
+
+def change_case(connection: Connection, case: Case, changed: str, **values: Any) -> None:
+    """Change a case that is locked; ``changed`` tells whose page is stale what it was."""
+    values |= {"version": case.version + 1, "changed": changed}
+    connection.execute(update(review_case).where(review_case.c.id == case.id).values(values))
+
+
+def count_items(connection: Connection, cases: Sequence[str]) -> None:
+    """Set how many items, actors and places there are in each of ``cases``."""
+    i = case_item.c
+    known = [func.count(func.nullif(column, "").distinct()) for column in (i.actor, i.place)]
+    query = select(i.case, func.count(), *known).where(i.case.in_(cases)).group_by(i.case)
+    for case, items, actors, places in connection.execute(query).all():
+        counts = {"items": items, "actors": actors, "places": places}
+        connection.execute(update(review_case).where(review_case.c.id == case).values(counts))
 
 
 def case_of(row: Row[Any]) -> Case:

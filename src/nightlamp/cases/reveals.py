@@ -86,6 +86,7 @@ def record_reveal(
     seconds: float = 0.0,
     exif: bool = False,
     limits: Limits | None = None,
+    again: bool = False,
 ) -> str:
     """Store that an item is shown; commit it before the pixels are given out.
 
@@ -93,23 +94,29 @@ def record_reveal(
         connection: in a transaction that may write.
         case_id: the case's.
         item: of the case.
-        by: who has the case claimed, or looks at a decided one for a report.
+        by: who has the case claimed; of a decided one, who may look ``again``.
         level: 0 (metadata alone) to ``FULL`` (the pixels as they are).
         frame: which one; None: every frame there is.
         started_at: when.
         seconds: if it is over already; else see ``end_reveal``.
         exif: its metadata are shown.
         limits: refuse what is above the hard ones.
+        again: they may look at what is decided, for an appeal or a report.
 
     Returns:
         The reveal's id.
 
     Raises:
-        CaseError: ``invalid``; ``not found``: it is not in the case; ``not yours``; ``limit``.
+        CaseError: ``invalid``; ``not found``: it is not in the case; ``not yours``;
+            ``decided``; ``limit``.
     """
     if not 0 <= level <= FULL or (frame is not None and frame < 0):
         raise CaseError("invalid", f"a level of 0 to {FULL}, a frame from 0", where="level")
     of = get_case(connection, case_id)
+    if of.state == "decided" and not again:
+        raise CaseError(
+            "decided", "it is decided: nobody need look at it", hint="the lead may, for an appeal"
+        )
     if of.state != "decided" and of.holder(started_at) != by:
         raise CaseError("not yours", "only who has the case may look", hint="claim it")
     mine = select(case_item.c.verdict).where(case_item.c.case == case_id, case_item.c.item == item)

@@ -112,6 +112,19 @@ case_key = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 
+# Which case was split off which, by whom, and why its first item was in the other: so it can be taken back.
+case_split = Table(
+    "case_split",
+    metadata,
+    Column("case", ID, ForeignKey("review_case.id"), primary_key=True),
+    Column("origin", ID, ForeignKey("review_case.id"), nullable=False, index=True),
+    Column("by", WHO, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("item", ID, nullable=False),
+    Column("how", String(5), nullable=False),
+    Column("distance", Integer),
+)
+
 # Decided cases that look like a new one, found when it was opened.
 case_neighbour = Table(
     "case_neighbour",

@@ -59,6 +59,16 @@ class ConsoleSettings(Section):
     hard_minutes: int = Field(
         default=0, ge=0, description="minutes of reveals of a shift before no more; 0: no limit"
     )
+    look_again: Literal["lead", "nobody"] = Field(
+        default="lead",
+        description="who may look at what is decided, for an appeal or a report: lead or nobody",
+    )
+    blank_minutes: int = Field(
+        default=3,
+        ge=0,
+        le=1440,
+        description="pages are covered when nobody touched a key or the pointer for so long; 0: never",
+    )
     identity_file: Path | None = Field(
         default=None,
         description="private key that opens content to be shown; a node that has none shows nothing; "

@@ -17,7 +17,7 @@ from nightlamp.server.console import answers, queue
 from nightlamp.server.console.desk import Reviewer, desk_of, names_of, one_queue, take_next, terms_of
 from nightlamp.server.console.language import N_
 from nightlamp.server.console.pages import go, page, refusal
-from nightlamp.server.console.showing import can_show
+from nightlamp.server.console.showing import can_show, may_look_again
 from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting
 from nightlamp.server.problems import Problem, problem_of
 from nightlamp.store import reading, utc_now
@@ -189,13 +189,14 @@ def _show(
         case = found.case
         given = cases.answers(connection, case_id, viewer=person.actor)
         holder = case.holder(now)
+        mine = holder == person.actor and case.state != "decided"
         values: dict[str, Any] = {
             "dossier": found,
             "case": case,
             "given": [(each, answers.label_of(each.answer)) for each in given],
             "names": names_of(connection, [holder, *(each.by for each in given)]),
             "holder": holder,
-            "mine": holder == person.actor and case.state != "decided",
+            "mine": mine,
             "groups": answers.LEAD_GROUPS if case.state == "escalated" else answers.GROUPS,
             "finding_label": answers.finding_label,
             "kept": {**_EMPTY, **(kept or {})},
@@ -203,6 +204,7 @@ def _show(
             "in_queue": in_queue or (kept or {}).get("queue") or request.query_params.get("queue", "*"),
             "lease_seconds": int(terms_of(visit).lease.total_seconds()),
             "showing": can_show(visit),
+            "look": mine or (case.state == "decided" and may_look_again(visit, person)),
             **desk_of(connection, visit, person, now),
         }
     if error is None:

@@ -40,6 +40,11 @@ def can_show(visit: Visit) -> bool:
     return visit.node.settings.console_identity.is_file()
 
 
+def may_look_again(visit: Visit, person: Person) -> bool:
+    """Whether somebody may look at what is decided already."""
+    return visit.node.settings.console.look_again == "lead" and person.may("lead")
+
+
 @router.post("/cases/{case_id}/reveal")
 def reveal(visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> Response:
     """Store that an item is shown; gives the address of its pixels, good once and for seconds."""
@@ -118,6 +123,7 @@ def _store(
         frame=frame,
         started_at=now,
         limits=limits,
+        again=may_look_again(visit, person),
     )
 
 

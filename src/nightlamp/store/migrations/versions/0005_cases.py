@@ -138,6 +138,20 @@ def upgrade() -> None:
     op.create_index(op.f("ix_case_print_item"), "case_print", ["item"], unique=False)
     op.create_index(op.f("ix_case_print_signal_value"), "case_print", ["signal", "value"], unique=False)
     op.create_table(
+        "case_split",
+        sa.Column("case", sa.String(length=36), nullable=False),
+        sa.Column("origin", sa.String(length=36), nullable=False),
+        sa.Column("by", sa.String(length=200), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("item", sa.String(length=36), nullable=False),
+        sa.Column("how", sa.String(length=5), nullable=False),
+        sa.Column("distance", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["case"], ["review_case.id"], name=op.f("fk_case_split_case_review_case")),
+        sa.ForeignKeyConstraint(["origin"], ["review_case.id"], name=op.f("fk_case_split_origin_review_case")),
+        sa.PrimaryKeyConstraint("case", name=op.f("pk_case_split")),
+    )
+    op.create_index(op.f("ix_case_split_origin"), "case_split", ["origin"], unique=False)
+    op.create_table(
         "decision",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("case", sa.String(length=36), nullable=False),
