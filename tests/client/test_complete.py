@@ -74,6 +74,7 @@ CALLS = {
     "feeds": feeds.feeds(),
     "feed": feeds.feed("f"),
     "add_feed": feeds.add_feed("f", "list", "b"),
+    "change_feed": feeds.change_feed("f", every=60),
     "sync_feed": feeds.sync_feed("f"),
     "pause_feed": feeds.pause_feed("f"),
     "resume_feed": feeds.resume_feed("f"),

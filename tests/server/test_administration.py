@@ -240,6 +240,7 @@ ENDPOINTS = [
     ("GET", "/v1/feeds", {"admin"}),
     ("POST", "/v1/feeds", {"admin"}),
     ("GET", "/v1/feeds/x", {"admin"}),
+    ("PATCH", "/v1/feeds/x", {"admin"}),
     ("DELETE", "/v1/feeds/x", {"admin"}),
     ("POST", "/v1/feeds/x/sync", {"admin"}),
     ("POST", "/v1/feeds/x/pause", {"admin"}),

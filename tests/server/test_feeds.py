@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nightlamp.feeds import NewFeed, create_feed
+
 from .conftest import Service
 
 
@@ -45,14 +47,60 @@ def test_a_feed_is_added_paused_resumed_and_removed(either: Service, monkeypatch
         {"secrets": {"token": "env:NIGHTLAMP_DATABASE_URL"}},
         {"config": {"url": "https://user:hunter2@list.example/"}},
         {"kind": "unknown"},
+        {"config": {"url": "file://["}},
+        {"config": {"url": "file:///etc/passwd?/../../lists/x"}},
+        {"kind": "vics", "config": {"path": "/etc/x\0", "profile": "us"}, "secrets": {}},
     ],
-    ids=["a secret itself", "a file of elsewhere", "the service's own", "a URL with a password", "kind"],
+    ids=[
+        "a secret itself",
+        "a file of elsewhere",
+        "the service's own",
+        "a URL with a password",
+        "kind",
+        "no URL",
+        "a path that hides behind a query",
+        "NUL",
+    ],
 )
 def test_what_must_not_be_is_refused(service: Service, wrong: dict[str, object]) -> None:
     refused = service.post("/v1/feeds", json=given(**wrong))
     assert refused.status_code == 422
     assert "hunter2" not in refused.text
     assert service.get("/v1/feeds").json() == {"feeds": []}
+
+
+def test_a_feed_is_changed_and_what_is_not_named_stays(either: Service) -> None:
+    either.post("/v1/feeds", json=given())
+    changed = either.call("PATCH", "/v1/feeds/one", json={"every": 7200, "feedback": True}).json()
+    assert (changed["every"], changed["feedback"], changed["max_loss"]) == (7200, True, 0.2)
+    assert changed["secrets"] == {"token": "env:PLANTED_TOKEN"}
+    config = {"url": "https://list.example/other.csv"}
+    assert either.call("PATCH", "/v1/feeds/one", json={"config": config}).json()["config"] == config
+    for wrong in (
+        {"every": 1},
+        {"config": {"no": "such"}},
+        {"secrets": {"token": "hunter2"}},
+        {"name": "two"},
+    ):
+        refused = either.call("PATCH", "/v1/feeds/one", json=wrong)
+        assert refused.status_code == 422
+        assert "hunter2" not in refused.text
+    assert either.call("PATCH", "/v1/feeds/none", json={"every": 7200}).status_code == 404
+
+
+def test_a_secret_of_elsewhere_is_not_sent_to_another_address(service: Service, tmp_path: Path) -> None:
+    # given a feed that somebody at the machine has added, with a file that no key may name
+    new = NewFeed(**given(secrets={"token": f"file:{tmp_path}/secret"}))  # type: ignore[arg-type]
+    service.node.change(lambda c: create_feed(c, new, actor="operator:ada"))
+    # when a key changes what has nothing to do with it, that is taken; another address is not
+    same = {"every": 7200, "config": new.config, "secrets": new.secrets}
+    assert service.call("PATCH", "/v1/feeds/one", json=same).status_code == 200
+    away = {"config": {"url": "https://evil.example/"}}
+    assert service.call("PATCH", "/v1/feeds/one", json=away).status_code == 422
+    assert service.get("/v1/feeds/one").json()["config"] == new.config
+    # unless the secret is another one too
+    own = {**away, "secrets": {"token": "env:OTHER"}}
+    assert service.call("PATCH", "/v1/feeds/one", json=own).status_code == 200
 
 
 def test_only_admins_see_feeds(service: Service) -> None:

@@ -200,6 +200,7 @@ class AsyncClient:
     feeds = _sent(_feeds.feeds)
     feed = _sent(_feeds.feed)
     add_feed = _sent(_feeds.add_feed)
+    change_feed = _sent(_feeds.change_feed)
     sync_feed = _sent(_feeds.sync_feed)
     pause_feed = _sent(_feeds.pause_feed)
     resume_feed = _sent(_feeds.resume_feed)

@@ -7,6 +7,7 @@ back (``queue_feedback``, ``Feedback``) and how each feed stands (``all_status``
 secret, a key or a value.
 """
 
+from nightlamp.feeds.changing import FeedChange, asks_the_same, change_feed
 from nightlamp.feeds.doctor import examine_feed
 from nightlamp.feeds.exchange import Finding, Kind
 from nightlamp.feeds.feedback import Feedback, queue_feedback
@@ -28,6 +29,7 @@ from nightlamp.feeds.sync import Ran
 
 __all__ = [
     "EXCHANGES",
+    "FeedChange",
     "FeedStatus",
     "Feedback",
     "Feeds",
@@ -39,6 +41,8 @@ __all__ = [
     "all_feeds",
     "all_status",
     "ask_now",
+    "asks_the_same",
+    "change_feed",
     "create_feed",
     "examine_feed",
     "get_feed",

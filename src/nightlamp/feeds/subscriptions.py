@@ -147,8 +147,8 @@ def create_feed(
     """
     now = now or utc_now()
     kind = kind_of(new.kind, kinds)
-    config = _checked(kind, new)
-    benign = _config(kind, new.config).benign
+    config = checked(kind, new)
+    benign = config_of(kind, new.config).benign
     taken = select(feed.c.id).where(feed.c.name == new.name, feed.c.removed_at.is_(None))
     there_is = FeedError("there is a feed of this name", where=f"feed {new.name}", hint="another name")
     if connection.scalar(taken) is not None:
@@ -319,7 +319,7 @@ def open_exchange(
         FeedError: its kind is not there any more, its config or one of its secrets makes no sense.
     """
     kind = kind_of(stored.kind, kinds)
-    config = _config(kind, stored.config)
+    config = config_of(kind, stored.config)
     return kind.open(config, read_all(stored.secrets), http, clock)
 
 
@@ -337,7 +337,12 @@ def bank_of(connection: Connection, stored: StoredFeed) -> Bank:
     return get_bank(connection, stored.bank).bank
 
 
-def _checked(kind: Kind, new: NewFeed) -> dict[str, Any]:
+def checked(kind: Kind, new: NewFeed) -> dict[str, Any]:
+    """The config of ``new`` as it is stored.
+
+    Raises:
+        FeedError: something in it makes no sense.
+    """
     where = f"feed {new.name[:100]}"
     if not _NAME.fullmatch(new.name):
         raise FeedError("a name has lower-case letters, digits, dots and dashes", where=where)
@@ -354,13 +359,18 @@ def _checked(kind: Kind, new: NewFeed) -> dict[str, Any]:
         raise FeedError(what, where=where, hint=", ".join(kind.secrets) or "it needs none")
     for name, reference in new.secrets.items():
         check_reference(reference, name)
-    config = _config(kind, new.config).model_dump(mode="json", exclude_unset=True)
+    config = config_of(kind, new.config).model_dump(mode="json", exclude_unset=True)
     if _CREDENTIALS.search(str(config)):
         raise FeedError("a URL with a password in it", where=where, hint="give it as a secret")
     return config
 
 
-def _config(kind: Kind, given: Mapping[str, Any]) -> ExchangeConfig:
+def config_of(kind: Kind, given: Mapping[str, Any]) -> ExchangeConfig:
+    """What an operator sets, as its kind's model.
+
+    Raises:
+        FeedError: it does not fit.
+    """
     try:
         return kind.config.model_validate(dict(given))
     except ValidationError as error:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from nightlamp import feeds
 from nightlamp.access import Principal
 from nightlamp.errors import FeedError
-from nightlamp.feeds import FeedStatus, NewFeed
+from nightlamp.feeds import FeedChange, FeedStatus, NewFeed, StoredFeed
 from nightlamp.server import listings
 from nightlamp.server.asking import Asked, need
 from nightlamp.server.node import Node
@@ -54,6 +54,19 @@ class FeedIn(Given):
     category: Annotated[Text, Field(description="of the bank, if it is made")] = ""
     trust: Trust = "medium"
     benign: bool = False
+
+
+class FeedPatch(Given):
+    """What is to be otherwise; what is not named stays. Another config has the whole list fetched anew."""
+
+    config: dict[str, Any] | None = Field(None, description="all of it, not only what changes")
+    secrets: dict[str, Annotated[str, Field(max_length=1024)]] | None = Field(
+        None, description="all references: env:NAME, file:/path or keyring:service/user"
+    )
+    every: int | None = Field(None, ge=60, le=30 * 86_400)
+    stale_after: int | None = Field(None, ge=0, le=365 * 86_400)
+    max_loss: float | None = Field(None, ge=0, le=1)
+    feedback: bool | None = None
 
 
 class Resume(Given):
@@ -132,8 +145,7 @@ def list_feeds(node: Asked) -> FeedList:
 @router.post("", status_code=201)
 def add_feed(node: Asked, principal: Admin, given: FeedIn) -> FeedRow:
     """Add a feed, and its bank if there is none of that name. Its first run begins within seconds."""
-    _check_files(node, given.secrets)
-    _check_lists(node, given.config)
+    check_places(node, given.secrets, given.config)
     new = NewFeed(**given.model_dump())
     node.change(lambda c: feeds.create_feed(c, new, actor=principal.actor))
     return _one(node, given.name)
@@ -143,6 +155,15 @@ def add_feed(node: Asked, principal: Admin, given: FeedIn) -> FeedRow:
 def read_feed(node: Asked, name: Name) -> FeedRow:
     """One feed, and how it stands."""
     return _one(node, name)
+
+
+@router.patch("/{name}")
+def change_feed(node: Asked, principal: Admin, name: Name, given: FeedPatch) -> FeedRow:
+    """Change a feed; its next run begins within seconds. Its name, kind and bank stay."""
+    change = FeedChange(**given.model_dump())
+    with reading(node.engine) as connection:
+        check_change(node, _there(connection, name), change)
+    return _change(node, name, lambda c: feeds.change_feed(c, name, change, actor=principal.actor))
 
 
 @router.delete("/{name}", status_code=204)
@@ -199,9 +220,9 @@ def _change(node: Node, name: str, work: Any) -> FeedRow:
     return _one(node, name)
 
 
-def _there(connection: Connection, name: str) -> None:
+def _there(connection: Connection, name: str) -> StoredFeed:
     try:
-        feeds.get_feed(connection, name)
+        return feeds.get_feed(connection, name)
     except FeedError as error:
         raise Problem("not-found", error.what, where="feed") from None
 
@@ -214,28 +235,55 @@ def _one(node: Node, name: str) -> FeedRow:
     raise Problem("not-found", "there is no such feed", where="feed")
 
 
-def _check_files(node: Node, secrets: dict[str, str]) -> None:
-    """Over the API a file may be named only in the folder that is meant for it."""
+def check_places(node: Node, secrets: Mapping[str, str], config: Mapping[str, Any]) -> None:
+    """What is named from afar must lie where it is meant to: else a stolen key could have any file read.
+
+    Raises:
+        FeedError: a secret's file, or a list's, is not in the folder that is set for it.
+    """
     folder = node.settings.feeds.secrets_dir
     for name, reference in secrets.items():
         scheme, _, path = reference.partition(":")
-        if scheme != "file":
-            continue
-        if folder is None or not FilePath(path).resolve().is_relative_to(folder.resolve()):
-            what = "over the API, a secret's file must be in the folder feeds.secrets_dir"
-            raise Problem("invalid", what, where=f"secrets.{name}", hint="nightlamp feed add, or env:NAME")
-
-
-def _check_lists(node: Node, config: Mapping[str, Any]) -> None:
-    """The same for a list in files: what a key may name must not be all that the service can read."""
+        if scheme == "file" and not _within(folder, path):
+            what = "over the API and in the console, a secret's file must be in the folder feeds.secrets_dir"
+            raise FeedError(what, where=f"secrets.{name}", hint="nightlamp feed add, or env:NAME")
     folder = node.settings.feeds.lists_dir
     url = str(config.get("url", ""))
     named = [str(config["path"])] if "path" in config else []
-    named += [unquote(urlsplit(url).path)] if url.lower().startswith("file:") else []
-    for path in named:
-        if folder is None or not FilePath(path).resolve().is_relative_to(folder.resolve()):
-            what = "over the API, a list's files must be in the folder feeds.lists_dir"
-            raise Problem("invalid", what, where="config", hint="nightlamp feed add")
+    named += [_path_of(url)] if url.lower().startswith("file:") else []
+    if not all(_within(folder, path) for path in named):
+        what = "over the API and in the console, a list's files must be in the folder feeds.lists_dir"
+        raise FeedError(what, where="config", hint="nightlamp feed add")
+
+
+def check_change(node: Node, stored: StoredFeed, change: FeedChange) -> None:
+    """The same of a change: who asks elsewhere names anew what is sent there.
+
+    Raises:
+        FeedError: as ``check_places``, or the config makes no sense.
+    """
+    secrets = stored.secrets if change.secrets is None else change.secrets
+    kind = feeds.kind_of(stored.kind)
+    if change.config is not None and not feeds.asks_the_same(kind, change.config, stored.config):
+        check_places(node, secrets, change.config)
+    else:
+        new = {name: each for name, each in secrets.items() if stored.secrets.get(name) != each}
+        check_places(node, new, {})
+
+
+def _path_of(url: str) -> str:
+    """Of a ``file:`` URL, as the exchange reads it."""
+    try:
+        return unquote(urlsplit(url).path)
+    except ValueError:
+        raise FeedError("not a URL", where="config.url") from None
+
+
+def _within(folder: FilePath | None, path: str) -> bool:
+    try:
+        return folder is not None and FilePath(path).resolve().is_relative_to(folder.resolve())
+    except ValueError:  # a NUL
+        return False
 
 
 def _row(status: FeedStatus) -> FeedRow:
