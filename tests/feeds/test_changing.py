@@ -69,8 +69,8 @@ def test_a_run_under_way_with_the_old_config_is_lost(world: World) -> None:
     for n in range(7):
         source.put(f"one{n}", [("pdq", f"new {n}")])
     world.sources["other"] = other = Source()
-    for n in range(3):
-        other.put(f"o{n}", [("pdq", f"other {n}")])
+    for n in range(9):
+        other.put(f"one{n}", [("pdq", f"new {n}")])
     done: list[int] = []
 
     def between(pages: int, *_: object) -> None:
