@@ -176,7 +176,7 @@ def test_a_dossier_says_what_is_known_without_a_look(desk):
         ("hotline", 3, 3),
         ("weak", 20, 3),
     ]
-    assert found.contents == 2
+    assert found.case.contents == 2
     assert [each.place for each in found.items] == ["chat/room 0", "chat/room 1", "chat/room 2"]
     assert page == list(found.items[1:])
     (actor,) = found.actors

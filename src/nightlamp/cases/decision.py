@@ -102,7 +102,7 @@ class Case:
         rule: of the policy, that opened it.
         order_at: what the queue goes by within a priority: its deadline, or a week after it was opened.
         grown_at: when its last item came.
-        items, actors, places: how many.
+        items, actors, places: how many; ``contents``: how many different ones there are at most.
         version: what a page was made of; an answer names it.
         changed: what the last change was.
         claimed_by, claim_until: who has it, and until when; a claim that ended counts no more.
@@ -123,6 +123,7 @@ class Case:
     order_at: datetime
     grown_at: datetime
     items: int
+    contents: int
     actors: int
     places: int
     version: int

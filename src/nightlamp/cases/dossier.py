@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select
 
 from nightlamp.cases.decision import Case, FinalDecision
 from nightlamp.cases.records import final_decisions, get_case
@@ -73,6 +74,15 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What some items say of how they were made, word for word the same; ``item`` is the first of them."""
+
+    assessment: Assessment
+    item: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """One actor of the case.
 
@@ -103,71 +113,81 @@ class Neighbour:
 class Dossier:
     """All that is known of a case without a look.
 
-    Matches, origins, reasons and what is unchecked are those of ``items``.
+    Matches, scores, reasons and what is unchecked are those of the first ``MOST_ITEMS`` items.
 
     Args:
         case: itself.
         hits: which lists, whose, how close; those of the most trusted first, then the closest.
-        origin: (item, assessment) of the first 20, where it was asked how they were made.
+        origin: of the first 20, where it was asked how they were made; each said once.
         scores: of services that were asked: (item, name, score).
         reasons: of the verdicts, without repetition.
         actors: the busiest first, at most 8.
         neighbours: earlier decisions on what looks like it, the very same first; without their items.
-        contents: how many different contents there are among the items, at most.
-        items: the first ``MOST_ITEMS`` of them, in the order in which they came.
+        known: how many items all of this was gathered from.
+        items: those that were asked for, in the order in which they came.
         unchecked: what could not be examined, without repetition.
     """
 
     case: Case
     hits: tuple[Hit, ...]
-    origin: tuple[tuple[str, Assessment], ...]
+    origin: tuple[Told, ...]
     scores: tuple[tuple[str, str, float], ...]
     reasons: tuple[str, ...]
     actors: tuple[Person, ...]
     neighbours: tuple[Neighbour, ...]
-    contents: int
+    known: int
     items: tuple[CaseItem, ...]
     unchecked: tuple[Unchecked, ...]
 
 
-def dossier(connection: Connection, case_id: str, *, now: datetime) -> Dossier:
+def dossier(
+    connection: Connection, case_id: str, *, now: datetime, skip: int = 0, listed: int = MOST_ITEMS
+) -> Dossier:
     """Gather it.
+
+    Args:
+        connection: any.
+        case_id: the case's.
+        now: for what its actors did lately.
+        skip, listed: which items are wanted in full: so many, behind the first ``skip``.
 
     Raises:
         CaseError: there is no such case.
     """
     of = get_case(connection, case_id)
-    rows = _item_rows(connection, case_id, None, MOST_ITEMS)
-    verdicts = {row.case_verdict: row.id for row in rows}
-    v = verdict.c
-    columns = select(v.item, v.reasons, v.unchecked, v.scores)
-    ruled = connection.execute(columns.where(v.id.in_(verdicts)).order_by(v.id)).all()
-    missing = [each for row in (*rows, *ruled) for each in row.unchecked]
-    different = select(func.count()).where(case_item.c.case == case_id, case_item.c.how != "exact")
+    first = connection.execute(_FIRST, {"case": case_id}).all()
+    verdicts = {row.verdict: row.item for row in first}
+    ruled = connection.execute(_RULED, {"verdicts": list(verdicts)}).all()
+    missing = [each for row in (*first, *ruled) for each in row.unchecked]
     return Dossier(
         of,
         _hits(connection, verdicts),
-        _origins(connection, [row.id for row in rows[:_MOST_ORIGINS]]),
+        _origins(connection, [row.item for row in first[:_MOST_ORIGINS]]),
         tuple((row.item, name, score) for row in ruled for name, score in (row.scores or {}).items()),
         _once(reason for row in ruled for reason in row.reasons),
         _actors(connection, case_id, now),
         _neighbours(connection, of),
-        max(connection.scalar(different) or 0, 1),
-        tuple(_item(row) for row in rows),
+        len(first),
+        tuple(_items(connection, case_id, skip, listed)),
         _once(Unchecked(*each) for each in missing),
     )
 
 
 def page_case_items(
-    connection: Connection, case_id: str, *, after: str | None = None, limit: int = MOST_ITEMS
+    connection: Connection,
+    case_id: str,
+    *,
+    after: str | None = None,
+    skip: int = 0,
+    limit: int = MOST_ITEMS,
 ) -> list[CaseItem]:
-    """Items of a case in the order in which they came, from behind the item ``after``.
+    """Items of a case in the order in which they came, from behind the item ``after``, or the first ``skip``.
 
     Raises:
         CaseError: there is no such case, or no such item in it.
     """
     get_case(connection, case_id)
-    return [_item(row) for row in _item_rows(connection, case_id, after, limit)]
+    return _items(connection, case_id, skip, limit, after)
 
 
 _ITEM = (
@@ -179,7 +199,6 @@ _ITEM = (
     item.c.width,
     item.c.height,
     item.c.frames,
-    item.c.unchecked,
     item.c.object,
     item.c.received_at,
     item.c.action,
@@ -187,20 +206,36 @@ _ITEM = (
     case_item.c.distance,
     case_item.c.actor,
     case_item.c.place,
-    case_item.c.verdict.label("case_verdict"),
 )
 
 
-def _item_rows(connection: Connection, case_id: str, after: str | None, limit: int) -> Sequence[Any]:
-    i = case_item.c
-    query = select(*_ITEM).join(item, item.c.id == i.item).where(i.case == case_id)
+_I = case_item.c
+_FIRST = (
+    select(_I.item, _I.verdict, item.c.unchecked)
+    .join(item, item.c.id == _I.item)
+    .where(_I.case == bindparam("case"))
+    .order_by(_I.added_at, _I.item)
+    .limit(MOST_ITEMS)
+)
+_RULED = (
+    select(verdict.c.item, verdict.c.reasons, verdict.c.unchecked, verdict.c.scores)
+    .where(verdict.c.id.in_(bindparam("verdicts", expanding=True)))
+    .order_by(verdict.c.id)
+)
+
+
+def _items(
+    connection: Connection, case_id: str, skip: int, limit: int, after: str | None = None
+) -> list[CaseItem]:
+    of = select(_I.item).where(_I.case == case_id)
     if after is not None:
-        last = select(i.added_at).where(i.item == after, i.case == case_id)
-        at = connection.scalar(last)
+        at = connection.scalar(select(_I.added_at).where(_I.item == after, _I.case == case_id))
         if at is None:
             raise CaseError("not found", "there is no such item in the case", where="after")
-        query = query.where(or_(i.added_at > at, and_(i.added_at == at, i.item > after)))
-    return connection.execute(query.order_by(i.added_at, i.item).limit(limit)).all()
+        of = of.where(or_(_I.added_at > at, and_(_I.added_at == at, _I.item > after)))
+    wanted = of.order_by(_I.added_at, _I.item).offset(skip).limit(limit).subquery()
+    query = select(*_ITEM).join(item, item.c.id == _I.item).join(wanted, wanted.c.item == _I.item)
+    return [_item(row) for row in connection.execute(query.order_by(_I.added_at, _I.item))]
 
 
 def _item(row: Any) -> CaseItem:
@@ -227,19 +262,15 @@ def _item(row: Any) -> CaseItem:
 
 def _hits(connection: Connection, verdicts: Mapping[str, str]) -> tuple[Hit, ...]:
     """By bank, category and signal, the closest match of each; a verdict's are stored the closest first."""
-    closest: dict[tuple[str, str, str], tuple[Match, str]] = {}
+    closest: dict[tuple[str, str, str], Any] = {}
     items: dict[tuple[str, str, str], set[str]] = {}
-    query = select(match).where(match.c.verdict.in_(verdicts)).order_by(match.c.id).limit(_MOST_MATCHES)
-    for row in connection.execute(query):
-        bank = Bank(row.bank, row.source, row.category, row.trust, row.benign)
-        fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality)
-        found = Match(fingerprint, bank, row.entry_id, row.category, row.distance, row.disputed)
+    for row in connection.execute(_MATCHES, {"verdicts": list(verdicts)}):
         kind = (row.bank, row.category, row.signal)
         items.setdefault(kind, set()).add(verdicts[row.verdict])
         before = closest.get(kind)
-        if before is None or (found.disputed, found.distance) < (before[0].disputed, before[0].distance):
-            closest[kind] = found, verdicts[row.verdict]
-    hits = [Hit(*closest[kind], len(items[kind])) for kind in closest]
+        if before is None or (row.disputed, row.distance) < (before.disputed, before.distance):
+            closest[kind] = row
+    hits = [Hit(_match(row), verdicts[row.verdict], len(items[kind])) for kind, row in closest.items()]
     trusted = ("high", "medium", "low")
     return tuple(
         sorted(
@@ -256,46 +287,66 @@ def _hits(connection: Connection, verdicts: Mapping[str, str]) -> tuple[Hit, ...
     )
 
 
-def _origins(connection: Connection, items: Sequence[str]) -> tuple[tuple[str, Assessment], ...]:
+_MATCHES = (
+    select(match)
+    .where(match.c.verdict.in_(bindparam("verdicts", expanding=True)))
+    .order_by(match.c.id)
+    .limit(_MOST_MATCHES)
+)
+
+
+def _match(row: Any) -> Match:
+    bank = Bank(row.bank, row.source, row.category, row.trust, row.benign)
+    fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality)
+    return Match(fingerprint, bank, row.entry_id, row.category, row.distance, row.disputed)
+
+
+def _origins(connection: Connection, items: Sequence[str]) -> tuple[Told, ...]:
     stored = select(item.c.id, item.c.origin).where(item.c.id.in_(items), item.c.origin.is_not(None))
-    return tuple((row.id, from_json(row.origin)) for row in connection.execute(stored.order_by(item.c.id)))
+    same: dict[str, list[Any]] = {}
+    for row in connection.execute(stored.order_by(item.c.id)):
+        same.setdefault(json.dumps(row.origin, sort_keys=True), []).append(row)
+    return tuple(Told(from_json(rows[0].origin), rows[0].id, len(rows)) for rows in same.values())
 
 
 def _actors(connection: Connection, case_id: str, now: datetime) -> tuple[Person, ...]:
-    i = case_item.c
-    query = select(i.actor, func.count()).where(i.case == case_id, i.actor != "").group_by(i.actor)
-    busiest = connection.execute(query.order_by(func.count().desc(), i.actor).limit(_MOST_ACTORS)).all()
-    return tuple(
-        Person(actor, here, _history(connection, actor, now), _decided(connection, actor))
-        for actor, here in busiest
+    query = select(_I.actor, func.count()).where(_I.case == case_id, _I.actor != "").group_by(_I.actor)
+    busiest = connection.execute(query.order_by(func.count().desc(), _I.actor).limit(_MOST_ACTORS)).all()
+    since = now - HISTORY
+    found = []
+    for actor, here in busiest:
+        lately = connection.execute(_HISTORY, {"actor": actor, "since": since}).one()
+        decided = connection.execute(_DECIDED, {"actor": actor}).all()
+        found.append(Person(actor, here, Actor(*lately), dict(map(tuple, decided))))
+    return tuple(found)
+
+
+def _history() -> Any:
+    """Counts of what an actor did lately."""
+    newest = select(item.c.verdict, item.c.action).where(
+        item.c.actor == bindparam("actor"), item.c.received_at >= bindparam("since")
     )
-
-
-def _history(connection: Connection, actor: str, now: datetime) -> Actor:
-    newest = select(item.c.verdict, item.c.action).where(item.c.actor == actor)
-    newest = newest.where(item.c.received_at >= now - HISTORY).order_by(item.c.received_at.desc())
-    last = newest.limit(_MOST_OF_ACTOR).subquery()
-    counts = (
+    last = newest.order_by(item.c.received_at.desc()).limit(_MOST_OF_ACTOR).subquery()
+    joined = last.outerjoin(verdict, verdict.c.id == last.c.verdict)
+    return select(
         func.count(),
         func.count(case(((verdict.c.matches > 0) & ~verdict.c.benign, 1))),
         func.count(case((last.c.action == "review", 1))),
         func.count(case((last.c.action == "block", 1))),
-    )
-    joined = last.outerjoin(verdict, verdict.c.id == last.c.verdict)
-    return Actor(*connection.execute(select(*counts).select_from(joined)).one())
+    ).select_from(joined)
 
 
-def _decided(connection: Connection, actor: str) -> dict[str, int]:
-    newest = select(case_item.c.case).where(case_item.c.actor == actor)
-    last = newest.order_by(case_item.c.added_at.desc()).limit(_MOST_OF_ACTOR).subquery()
+def _decided() -> Any:
+    """How an actor's last items were decided: how many by each finding."""
+    newest = select(_I.case).where(_I.actor == bindparam("actor"))
+    last = newest.order_by(_I.added_at.desc()).limit(_MOST_OF_ACTOR).subquery()
     joined = last.join(review_case, review_case.c.id == last.c.case)
     joined = joined.join(decision, decision.c.id == review_case.c.decision)
-    query = (
-        select(decision.c.finding, func.count().label("count"))
-        .select_from(joined)
-        .group_by(decision.c.finding)
-    )
-    return {row.finding: int(row._mapping["count"]) for row in connection.execute(query)}
+    return select(decision.c.finding, func.count()).select_from(joined).group_by(decision.c.finding)
+
+
+# Made once: putting such a statement together takes longer than running it.
+_HISTORY, _DECIDED = _history(), _decided()
 
 
 def _neighbours(connection: Connection, of: Case) -> tuple[Neighbour, ...]:

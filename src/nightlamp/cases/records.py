@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, literal_column, or_, select, update
 
 from nightlamp.cases.decision import PRIORITIES, Answer, Case, FinalDecision, Given
 from nightlamp.cases.tables import case_item, decision, review_case
@@ -220,13 +220,20 @@ def change_case(connection: Connection, case: Case, changed: str, **values: Any)
 
 
 def count_items(connection: Connection, cases: Sequence[str]) -> None:
-    """Set how many items, actors and places there are in each of ``cases``."""
+    """Set how many items, contents, actors and places there are in each of ``cases``."""
     i = case_item.c
-    known = [func.count(func.nullif(column, "").distinct()) for column in (i.actor, i.place)]
-    query = select(i.case, func.count(), *known).where(i.case.in_(cases)).group_by(i.case)
-    for case, items, actors, places in connection.execute(query).all():
-        counts = {"items": items, "actors": actors, "places": places}
-        connection.execute(update(review_case).where(review_case.c.id == case).values(counts))
+    counts = {
+        "items": func.count(),
+        "contents": func.count(case((i.how != "exact", 1))),
+        "actors": func.count(func.nullif(i.actor, "").distinct()),
+        "places": func.count(func.nullif(i.place, "").distinct()),
+    }
+    columns = [count.label(f"n_{name}") for name, count in counts.items()]
+    query = select(i.case, *columns).where(i.case.in_(cases)).group_by(i.case)
+    for case_id, *found in connection.execute(query).all():
+        values = dict(zip(counts, found, strict=True))
+        values["contents"] = max(values["contents"], 1)
+        connection.execute(update(review_case).where(review_case.c.id == case_id).values(values))
 
 
 def case_of(row: Row[Any]) -> Case:

@@ -40,6 +40,7 @@ review_case = Table(
     Column("order_at", UtcDateTime, nullable=False),  # what the queue goes by within a priority
     Column("grown_at", UtcDateTime, nullable=False),  # when its last item came
     Column("items", Integer, nullable=False),
+    Column("contents", Integer, nullable=False, default=1),  # different ones, at most
     Column("actors", Integer, nullable=False),
     Column("places", Integer, nullable=False),  # services and rooms
     Column("version", Integer, nullable=False),  # +1 with each change that a person should see first
@@ -85,6 +86,7 @@ case_item = Table(
     Column("place", String(400), nullable=False),
     Column("added_at", UtcDateTime, nullable=False),
     Index(None, "case", "added_at"),
+    Index(None, "case", "actor"),
     Index(None, "actor", "added_at"),
 )
 

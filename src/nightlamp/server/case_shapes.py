@@ -200,7 +200,9 @@ class DossierOut(BaseModel):
 
     case: CaseOut
     hits: list[HitOut]
-    origin: list[dict[str, Any]]
+    origin: list[dict[str, Any]] = Field(
+        description="what items say of how they were made, each said once: the first item, and how many"
+    )
     scores: list[ScoreOut]
     reasons: list[str]
     actors: list[ActorOut]
@@ -232,12 +234,15 @@ def dossier_out(found: Dossier) -> DossierOut:
     return DossierOut(
         case=case_out(found.case),
         hits=[_hit(hit) for hit in found.hits],
-        origin=[{"item": item, "assessment": to_json(each)} for item, each in found.origin],
+        origin=[
+            {"item": each.item, "items": each.items, "assessment": to_json(each.assessment)}
+            for each in found.origin
+        ],
         scores=[ScoreOut(item=i, name=n, score=s) for i, n, s in found.scores],
         reasons=list(found.reasons),
         actors=[_actor(person) for person in found.actors],
         neighbours=[_neighbour(each) for each in found.neighbours],
-        contents=found.contents,
+        contents=found.case.contents,
         items=[item_out(each) for each in found.items],
         unchecked=[{"what": u.what, "why": u.why, "detail": u.detail} for u in found.unchecked],
     )

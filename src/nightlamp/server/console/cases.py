@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import Connection
 
@@ -26,10 +27,21 @@ router = APIRouter(prefix="/cases")
 _EMPTY = {"answer": "", "ai_made": "unknown", "drawn": "", "note": ""}
 
 
+LISTED = 24  # items on a page
+Skip = Annotated[int, Query(ge=0, le=1_000_000)]
+
+
 @router.get("/{case_id}")
-def show(request: Request, visit: Visiting, person: Reviewer, case_id: str) -> Response:
+def show(request: Request, visit: Visiting, person: Reviewer, case_id: str, skip: Skip = 0) -> Response:
     """The case."""
-    return _show(request, visit, person, case_id)
+    return _show(request, visit, person, case_id, skip=skip)
+
+
+@router.get("/{case_id}/items")
+def items(request: Request, visit: Visiting, person: Reviewer, case_id: str, skip: Skip = 0) -> Response:
+    """More of its items, for the page that stands open."""
+    with reading(visit.node.engine) as connection:
+        return page(request, "items.html", **items_of(connection, visit, person, case_id, utc_now(), skip))
 
 
 @router.get("/{case_id}/ready")
@@ -139,6 +151,25 @@ def undo(request: Request, visit: Visiting, person: Reviewer, form: Posted, case
     return _moved(_show(request, visit, person, case_id, kept=kept), f"/cases/{case_id}")
 
 
+def items_of(
+    connection: Connection, visit: Visit, person: Person, case_id: str, now: datetime, skip: int = 0
+) -> dict[str, Any]:
+    """For the template of a page of items."""
+    case = cases.get_case(connection, case_id)
+    mine = case.state != "decided" and case.holder(now) == person.actor
+    return {
+        "case": case,
+        "mine": mine,
+        "look": mine or (case.state == "decided" and may_look_again(visit, person)),
+        "showing": can_show(visit),
+        "items": cases.page_case_items(connection, case_id, skip=skip, limit=LISTED),
+        "skip": skip,
+        "listed": LISTED,
+        "ticking": False,
+        **desk_of(connection, visit, person, now),
+    }
+
+
 def _address(case: cases.Case | None, form: Form) -> str:
     """Of the next case, in the queue that was asked for."""
     return f"/cases/{case.id}?queue={quote(form.get('queue', '*'), safe='')}" if case else "/cases?nothing"
@@ -182,30 +213,26 @@ def _show(
     error: CaseError | None = None,
     kept: Form | None = None,
     in_queue: str = "",
+    skip: int = 0,
 ) -> Response:
     now = utc_now()
     with reading(visit.node.engine) as connection:
-        found = cases.dossier(connection, case_id, now=now)
+        found = cases.dossier(connection, case_id, now=now, listed=0)
         case = found.case
         given = cases.answers(connection, case_id, viewer=person.actor)
         holder = case.holder(now)
-        mine = holder == person.actor and case.state != "decided"
         values: dict[str, Any] = {
             "dossier": found,
-            "case": case,
             "given": [(each, answers.label_of(each.answer)) for each in given],
             "names": names_of(connection, [holder, *(each.by for each in given)]),
             "holder": holder,
-            "mine": mine,
             "groups": answers.LEAD_GROUPS if case.state == "escalated" else answers.GROUPS,
             "finding_label": answers.finding_label,
             "kept": {**_EMPTY, **(kept or {})},
             "lost": answers.CHOICES.get((kept or {}).get("answer", "")) if error else None,
             "in_queue": in_queue or (kept or {}).get("queue") or request.query_params.get("queue", "*"),
             "lease_seconds": int(terms_of(visit).lease.total_seconds()),
-            "showing": can_show(visit),
-            "look": mine or (case.state == "decided" and may_look_again(visit, person)),
-            **desk_of(connection, visit, person, now),
+            **items_of(connection, visit, person, case_id, now, skip),
         }
     if error is None:
         return page(request, "case.html", **values)

@@ -1,5 +1,6 @@
 // Keys, passkeys, questions before what cannot be undone. Pages say what they want in data- attributes:
 //   data-key="g p"        a key, or one after another, that follows the link, presses the button, ticks the box, or focuses the field
+//   data-told="j"         a key that another script follows; it is told like the others
 //   data-open="id"        a button that opens the dialog with this id
 //   data-confirm="…"      a form that asks first
 //   data-passkey="get"    a form that asks the browser for a passkey ("create": for a new one) and sends its answer
@@ -16,9 +17,10 @@
   function showKeys(dialog) {
     const list = dialog.querySelector("dl");
     list.replaceChildren();
-    for (const each of keyed()) {
+    const told = [...document.querySelectorAll("[data-key], [data-told]")].filter((each) => each.checkVisibility());
+    for (const each of told) {
       const term = document.createElement("dt");
-      for (const key of each.dataset.key.split(" ")) {
+      for (const key of (each.dataset.key || each.dataset.told).split(" ")) {
         const shown = document.createElement("kbd");
         shown.textContent = key;
         term.append(shown, " ");

@@ -84,6 +84,9 @@
     item.classList.add("chosen");
   }
 
+  const listed = () => [...document.querySelectorAll(".items li[data-item]")];
+  let backwards = false; // the last step through the items
+
   const latched = () => document.getElementById("latch")?.checked;
   const ofKey = (key) => document.querySelector(`.items .chosen [data-look="${{ 7: 1, 8: 2, 9: 3 }[key]}"]`);
 
@@ -112,11 +115,14 @@
       if (latched() && look) end();
       else begin(button, latched() ? LATCHED : LONGEST);
     } else if (shortcut && (event.key === "j" || event.key === "k") && !look) {
-      const items = [...document.querySelectorAll(".items li[data-item]")];
+      const items = listed();
       const at = items.findIndex((each) => each.classList.contains("chosen")) + (event.key === "j" ? 1 : -1);
-      if (!items[at]) return;
+      backwards = event.key === "k";
+      if (!items[at]) return document.getElementById(backwards ? "items-previous" : "items-next")?.click();
       choose(items[at]);
       items[at].scrollIntoView({ block: "nearest" });
+    } else if (shortcut && event.key === "x") {
+      document.querySelector(".items .chosen input[name=item]")?.click();
     }
   });
   document.addEventListener("keyup", () => latched() || end());
@@ -134,8 +140,12 @@
   document.addEventListener("htmx:beforeRequest", (event) => event.detail.elt === form() && trouble(""));
   document.addEventListener("htmx:sendError", (event) => event.detail.elt === form() && trouble("network"));
   document.addEventListener("htmx:beforeOnLoad", (event) => {
-    if (event.detail.elt !== form()) return;
     const { status, responseText } = event.detail.xhr;
+    if (event.detail.elt !== form()) {
+      if (status !== 401 || !form()) return;
+      event.preventDefault(); // going to sign in would lose the answer
+      return trouble("session");
+    }
     if (status < 400 || (status < 500 && responseText.includes('class="case"'))) return;
     event.preventDefault(); // what came is no case: the form stays as it is
     trouble(status === 401 ? "session" : "service");
@@ -191,6 +201,11 @@
   setInterval(() => (count(), keep()), 1000);
   document.addEventListener("DOMContentLoaded", count);
   document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target.id === "items") {
+      if (backwards) choose(listed().at(-1));
+      backwards = false;
+      event.target.focus({ preventScroll: true });
+    }
     if (event.target.id !== "content") return;
     renewed = performance.now();
     count();

@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("order_at", UtcDateTime(), nullable=False),
         sa.Column("grown_at", UtcDateTime(), nullable=False),
         sa.Column("items", sa.Integer(), nullable=False),
+        sa.Column("contents", sa.Integer(), nullable=False),
         sa.Column("actors", sa.Integer(), nullable=False),
         sa.Column("places", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -98,6 +99,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("item", name=op.f("pk_case_item")),
     )
     op.create_index(op.f("ix_case_item_actor_added_at"), "case_item", ["actor", "added_at"], unique=False)
+    op.create_index(op.f("ix_case_item_case_actor"), "case_item", ["case", "actor"], unique=False)
     op.create_index(op.f("ix_case_item_case_added_at"), "case_item", ["case", "added_at"], unique=False)
     op.create_table(
         "case_key",
