@@ -26,6 +26,7 @@ class Fingerprint:
         view: how the picture was looked at: ``"as is"``, ``"mirrored"``, ``"rotated 90"``, ``"on black"`` …
         frame: which page or animation frame, from 0.
         quality: the signal's own measure of its worth (PDQ: 0 to 100), if it has one.
+        seconds: of a video, when the frame is shown, from the first one on.
     """
 
     signal: str
@@ -33,6 +34,7 @@ class Fingerprint:
     view: str = AS_IS
     frame: int = 0
     quality: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,12 +304,14 @@ class Handling:
         priority: how soon somebody must look.
         queue: who must look, by the operator's own name; ``""`` is the common queue.
         two_person: two people must agree on the decision.
+        confirms: the verdict alone starts a report, though no person has looked; never said in doubt.
     """
 
     hold: Hold | None = None
     priority: Priority = "normal"
     queue: str = ""
     two_person: bool = False
+    confirms: bool = False
 
 
 NO_HANDLING = Handling()

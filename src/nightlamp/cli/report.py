@@ -315,6 +315,8 @@ def _say_state(found: StoredReport) -> None:
         click.echo(safe(f"why: {found.why}"))
     if found.remote is not None:
         click.echo(f"number {found.remote} at the {found.host} host")
+    if found.rule and found.decision is None:
+        click.echo(f"confirmed by the policy's rule {found.rule}, and not by a person")
     if found.state == "draft":
         click.echo(f"approved by {len(found.approved_by)} of {found.approvals}")
         for fault in found.faults:

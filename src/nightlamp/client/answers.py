@@ -107,6 +107,7 @@ class Verdict:
     priority: str
     queue: str
     two_person: bool
+    confirms: bool
     decided_at: datetime
     match_count: int
     matches: tuple[Match, ...]

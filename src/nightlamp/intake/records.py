@@ -240,6 +240,7 @@ def _handling(handling: Handling) -> dict[str, Any]:
         "priority": handling.priority,
         "queue": handling.queue,
         "two_person": handling.two_person,
+        "confirms": handling.confirms,
     }
 
 

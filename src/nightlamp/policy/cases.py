@@ -29,7 +29,8 @@ from nightlamp.values import AS_IS, Bank, Fingerprint, Match, Trust, Unchecked, 
 
 FORMAT = 1
 T = TypeVar("T")
-_EXPECT = ("action", "rule", "reason", "hold", "priority", "queue", "two_person")
+_EXPECT = ("action", "rule", "reason", "hold", "priority", "queue", "two_person", "confirms")
+_BOOL = ("two_person", "confirms")
 _SHOWN_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "double": (int, float), "bool": (bool,)}
 
 
@@ -89,6 +90,7 @@ def _outcome(case: Case, verdict: Verdict) -> Outcome:
         "priority": handling.priority,
         "queue": handling.queue,
         "two_person": handling.two_person,
+        "confirms": handling.confirms,
     }
     wrong = [
         f"{name}: expected {wanted}, got {got[name]}"
@@ -110,7 +112,7 @@ def _case(node: yaml.Node) -> Case:
     if "action" not in wanted:
         raise _error(parts["expect"], "'expect' needs 'action'")
     expect = {
-        name: cast("str | bool", _scalar(value, "bool" if name == "two_person" else "string"))
+        name: cast("str | bool", _scalar(value, "bool" if name in _BOOL else "string"))
         for name, value in wanted.items()
     }
     facts = _facts(parts["given"]) if "given" in parts else Facts()

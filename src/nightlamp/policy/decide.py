@@ -1,13 +1,14 @@
 """Facts and a policy in, one verdict out: the first rule that is true gives it.
 
 Two things no policy can switch off: what could not be examined is never allowed, and a rule that cannot be
-evaluated never counts as "no".
+evaluated never counts as "no". And a rule confirms alone only where none above it failed and no benign bank
+knows the item.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -51,6 +52,9 @@ def _decided(facts: Facts, rules: Rules) -> Verdict:
         action, told, decisive = "review", "", failed[0]
     elif action == "allow" and seen.open:
         action, told = "review", "not everything could be checked, and the policy does not accept that"
+    handling = decisive.handling if decisive else NO_HANDLING
+    if handling.confirms and (failed or seen.known_by):  # in doubt, a person confirms
+        handling = replace(handling, confirms=False)
     reasons = [told, *(f"policy rule {rule.id} could not be evaluated" for rule in failed), *_evidence(seen)]
     return Verdict(
         action,
@@ -59,7 +63,7 @@ def _decided(facts: Facts, rules: Rules) -> Verdict:
         tuple(facts.unchecked),
         bool(seen.known_by),
         decisive.id if decisive else "",
-        decisive.handling if decisive else NO_HANDLING,
+        handling,
     )
 
 

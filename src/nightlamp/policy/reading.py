@@ -38,6 +38,7 @@ _RULE = {
     "priority": False,
     "queue": False,
     "two_person": False,
+    "confirms": False,
 }
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PERIOD = re.compile(r"P(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,3})W)?(?:(\d{1,5})D)?(?:T(\d{1,6})H)?")
@@ -160,14 +161,31 @@ class _Reader:
             cast(Priority, self.one_of(fields.get("priority"), PRIORITIES, "priority", "normal")),
             queue,
             self.boolean(fields.get("two_person"), "two_person"),
+            self.boolean(fields.get("confirms"), "confirms"),
         )
-        return Rule(
+        rule = Rule(
             rule_id,
             self.when(fields.get("when")),
             cast(Action, then),
             self.reason(fields.get("reason")),
             handling,
         )
+        if handling.confirms:
+            self.confirming(rule, fields["confirms"])
+        return rule
+
+    def confirming(self, rule: Rule, node: yaml.Node) -> None:
+        """A report that no person stands behind must at least stand on something."""
+        if rule.then != "block":
+            self.error(node, "only what is blocked can be confirmed by a rule", "then: block")
+        if rule.handling.hold is None:
+            self.error(node, "what is reported must be kept", "hold: P1Y")
+        if rule.handling.two_person:
+            self.error(node, "'two_person' asks for two people, 'confirms' for none", "leave one out")
+        if not {("match", "exact"), ("match", "disputed")} <= rule.learnt.uses:
+            told = "it confirms without asking for an equal digest that nobody disputes"
+            hint = "matches.exists(m, m.exact && !m.disputed && …)"
+            self.findings.append(Finding(node.line, node.column, "warning", told, hint))
 
     def when(self, node: yaml.Node | None) -> str:
         if isinstance(node, yaml.Scalar) and isinstance(node.value, bool):

@@ -10,6 +10,7 @@ The way of a report: ``drafts`` → ``lifecycle`` (people) → ``sending`` (the 
 ``docs/reporting.md`` describes it for operators.
 """
 
+from nightlamp.reports.by_rule import ByRule, remember
 from nightlamp.reports.drafts import Operator, draft_for, files_of
 from nightlamp.reports.evidence import Evidence
 from nightlamp.reports.lifecycle import (
@@ -41,6 +42,7 @@ from nightlamp.reports.wiring import client_of, consumer_of, loops, sender_of
 
 __all__ = [
     "STATES",
+    "ByRule",
     "Call",
     "Evidence",
     "NewFile",
@@ -67,6 +69,7 @@ __all__ = [
     "loops",
     "page_reports",
     "prior_numbers",
+    "remember",
     "retract",
     "send_again",
     "sender_of",

@@ -1,4 +1,4 @@
-"""Drafts that write themselves, from a final decision and what the service knows of its items.
+"""Drafts that write themselves, from a decision or a rule's word, and what the service knows of its items.
 
 Nothing is guessed. What a person has to find out is asked (``StoredReport.asks``); what must be there and is
 not is found by ``check``. ``fileViewedByEsp`` and ``exifViewedByEsp`` say what audited reveals say, and
@@ -8,13 +8,14 @@ person said otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from nightlamp.cases import FinalDecision, viewed
+from nightlamp.audit import Detail
+from nightlamp.cases import FinalDecision, final_decision, viewed
 from nightlamp.errors import ReportError
 from nightlamp.intake import StoredItem, get_item
 from nightlamp.intake.records import matches_of
@@ -30,16 +31,47 @@ from nightlamp.reports.cybertip.model import (
     WebPageIncident,
 )
 from nightlamp.reports.cybertip.parts import Email, IpCaptureEvent, Person, Phone
-from nightlamp.reports.lifecycle import NewFile, NewReport, draft, retract
-from nightlamp.reports.records import prior_numbers
-from nightlamp.reports.tables import report
-from nightlamp.settings.reports import IN_EARNEST, ReportsSettings
+from nightlamp.reports.lifecycle import NewFile, NewReport, draft, move, record, retract, rewrite
+from nightlamp.reports.records import get_report, prior_numbers
+from nightlamp.reports.tables import report, report_confirmation
+from nightlamp.settings.reports import IN_EARNEST, UNSEEN, ReportsSettings
 from nightlamp.store import Clock, utc_now
 from nightlamp.vault import HoldRequest, term
 from nightlamp.vault.tables import vault_blob
 
+_AT_ONCE = 500
+_BACK = ("retracting", "retracted")  # taken back, or about to be
 _MOST_EVENTS = 100
 _ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """Who confirmed it, and what they said of it.
+
+    Args:
+        case: of all the items.
+        told: how it was confirmed, in a sentence for the authority.
+        decision: of people; None: no person has decided.
+        rule: of the policy, that confirmed it alone.
+        facts: for the audit.
+    """
+
+    case: str
+    told: str
+    decision: str | None = None
+    classification: str | None = None
+    ai_made: str = "unknown"
+    drawn: bool = False
+    rule: str = ""
+    facts: Mapping[str, Detail] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, final: FinalDecision) -> Grounds:
+        """A decision of people."""
+        people = f"{len(final.by)} {'person' if len(final.by) == 1 else 'people'}"
+        told = f"It was reviewed and confirmed by {people} of our staff."
+        return cls(final.case, told, final.decision, final.classification, final.ai_made, final.drawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +81,7 @@ class Operator:
     Args:
         host: where reports go; numbers of earlier reports count there alone.
         classified: the agreement that A1 … B2 need is signed.
+        alone: what a rule confirmed is sent without anybody's approval.
     """
 
     reporter: Reporter
@@ -58,6 +91,7 @@ class Operator:
     jurisdiction: str = "US"
     hold_days: int | None = None
     host: str = "test"
+    alone: bool = False
 
     @classmethod
     def of(cls, settings: ReportsSettings) -> Operator:
@@ -76,7 +110,14 @@ class Operator:
         )
         host = "production" if s.send_to == IN_EARNEST else "test"
         return cls(
-            reporter, s.platform, s.approvals, s.industry_classification, s.jurisdiction, s.hold_days, host
+            reporter,
+            s.platform,
+            s.approvals,
+            s.industry_classification,
+            s.jurisdiction,
+            s.hold_days,
+            host,
+            s.by_rule == UNSEEN,
         )
 
     def until(self, start: datetime) -> datetime:
@@ -103,7 +144,7 @@ def draft_for(
     """
     now = clock()
     if final.finding == "not_csam":
-        _take_back(connection, final, now)
+        _take_back(connection, final, operator, clock)
     if final.finding != "csam":
         return
     if connection.scalar(select(report.c.id).where(report.c.decision == final.decision).limit(1)) is not None:
@@ -112,10 +153,63 @@ def draft_for(
     for item_id in final.items:
         stored = get_item(connection, item_id)
         by_actor.setdefault(stored.actor, []).append(stored)
+    grounds = Grounds.of(final)
     for actor, items in sorted(by_actor.items()):
-        items.sort(key=lambda each: each.received_at)
-        new = _drafted(connection, final, actor, items, operator)
+        _draft_or_add(connection, grounds, actor, items, operator, now)
+
+
+def _draft_or_add(
+    connection: Connection,
+    grounds: Grounds,
+    actor: str,
+    items: Sequence[StoredItem],
+    operator: Operator,
+    now: datetime,
+) -> None:
+    """Report an actor's items of a decision, but for those that a rule has had reported already."""
+    ids = {each.id for each in items}
+    before = confirmed_reports(connection, sorted(ids))
+    for report_id in sorted({each for each, state in before.values() if state == "draft"}):
+        if not ids >= items_confirmed(connection, report_id):  # of which some were split off the case since
+            retract(connection, report_id, by="system", reason="some of it is another case by now", now=now)
+            before = {item: each for item, each in before.items() if each[0] != report_id}
+    drafts = {each: report_id for each, (report_id, state) in before.items() if state == "draft"}
+    rest = [each for each in items if each.id not in before]
+    if drafts:  # people stand behind them now: all that is not on its way is one of them
+        first = min(drafts.values())
+        mine = [each for each in items if drafts.get(each.id) == first]
+        found = get_report(connection, first, lock=True)
+        new = drafted(connection, grounds, actor, [*mine, *rest], operator)
+        rewrite(connection, found, new, by="system", now=now, hold=operator.hold(now))
+        for other in sorted({*drafts.values()} - {first}):
+            theirs = [each for each in items if drafts.get(each.id) == other]
+            new = replace(drafted(connection, grounds, actor, theirs, operator), decision=None)
+            found = get_report(connection, other, lock=True)
+            rewrite(connection, found, new, by="system", now=now, hold=operator.hold(now))
+    elif rest:
+        new = drafted(connection, grounds, actor, rest, operator)
         draft(connection, new, by="system", now=now, hold=operator.hold(now))
+    else:
+        last = max(report_id for report_id, _ in before.values())
+        move(connection, last, decision=grounds.decision)
+        record(connection, "system", "report.confirmed", last, {"decision": grounds.decision}, now)
+
+
+def confirmed_reports(connection: Connection, items: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """(report, state) by item, of those that a rule has had reported, and nobody has taken back."""
+    c = report_confirmation.c
+    found: dict[str, tuple[str, str]] = {}
+    for at in range(0, len(items), _AT_ONCE):
+        query = select(c.item, report.c.id, report.c.state).join(report, report.c.id == c.report)
+        query = query.where(c.item.in_(items[at : at + _AT_ONCE]), report.c.state.not_in(_BACK))
+        found.update({row.item: (row.id, row.state) for row in connection.execute(query)})
+    return found
+
+
+def items_confirmed(connection: Connection, report_id: str) -> set[str]:
+    """The items of a report that a rule confirmed."""
+    c = report_confirmation.c
+    return set(connection.scalars(select(c.item).where(c.report == report_id)))
 
 
 def files_of(
@@ -139,19 +233,34 @@ def files_of(
     return files
 
 
-def _take_back(connection: Connection, final: FinalDecision, now: datetime) -> None:
-    going = report.c.state.not_in(("finished", "retracted"))
-    for report_id in connection.scalars(select(report.c.id).where(report.c.case == final.case, going)).all():
-        retract(connection, report_id, by="system", reason="decided otherwise", now=now)
+def _take_back(connection: Connection, final: FinalDecision, operator: Operator, clock: Clock) -> None:
+    now = clock()
+    mine = report.c.case == final.case
+    found = dict(connection.execute(select(report.c.id, report.c.state).where(mine)).tuples())
+    # What a rule had reported, and was split off its case since.
+    found |= dict(confirmed_reports(connection, final.items).values())
+    for report_id, state in sorted(found.items()):
+        if state == "finished":
+            why = "people decided otherwise after it was finished: tell NCMEC"
+            move(connection, report_id, why=why)
+            record(connection, "system", "report.contradicted", report_id, {"decision": final.decision}, now)
+        elif state not in _BACK:
+            taken = retract(connection, report_id, by="system", reason="decided otherwise", now=now)
+            if taken.decision is not None and taken.case != final.case:  # the others in it were confirmed
+                move(connection, report_id, decision=None)
+                others = final_decision(connection, taken.decision)
+                draft_for(connection, others, operator=operator, clock=clock)
 
 
-def _drafted(
+def drafted(
     connection: Connection,
-    final: FinalDecision,
+    grounds: Grounds,
     actor: str,
     items: Sequence[StoredItem],
     operator: Operator,
 ) -> NewReport:
+    """What is known of an actor's items, as a report."""
+    items = sorted(items, key=lambda each: (each.received_at, each.id))
     kept = _kept(connection, items)
     asks = [
         Fault("incidentSummary.escalateToHighPriority", "say why, if a child may be in danger now"),
@@ -166,7 +275,7 @@ def _drafted(
             Fault("file", f"{len(missing)} of {len(items)} contents were not kept: say what they were")
         )
     files = [
-        NewFile(each.object, each.id, _details(connection, final, each, operator))
+        NewFile(each.object, each.id, _details(connection, grounds, each, operator))
         for each in kept
         if each.object is not None
     ]
@@ -175,16 +284,19 @@ def _drafted(
         internet_details=_places(items),
         reporter=operator.reporter,
         person_or_user_reported=_person(connection, actor, items, operator),
-        additional_info=_story(connection, final, items),
+        additional_info=_story(connection, grounds, items),
     )
+    alone = operator.alone and grounds.rule and not missing
     return NewReport(
         document,
         files,
         asks,
-        case=final.case,
-        decision=final.decision,
+        case=grounds.case,
+        decision=grounds.decision,
         actor=actor,
-        approvals=operator.approvals,
+        approvals=0 if alone else operator.approvals,
+        rule=grounds.rule,
+        facts=grounds.facts,
     )
 
 
@@ -192,9 +304,9 @@ def _kept(connection: Connection, items: Sequence[StoredItem]) -> list[StoredIte
     """Those whose content is in the vault, still."""
     objects = [each.object for each in items if each.object is not None]
     there: set[str] = set()
-    for at in range(0, len(objects), 500):
+    for at in range(0, len(objects), _AT_ONCE):
         query = select(vault_blob.c.object).where(
-            vault_blob.c.object.in_(objects[at : at + 500]), vault_blob.c.state == "kept"
+            vault_blob.c.object.in_(objects[at : at + _AT_ONCE]), vault_blob.c.state == "kept"
         )
         there.update(connection.scalars(query))
     return [each for each in items if each.object in there]
@@ -255,18 +367,15 @@ def _event(item: StoredItem) -> IpCaptureEvent | None:
     )
 
 
-def _details(
-    connection: Connection, final: FinalDecision, item: StoredItem, operator: Operator
-) -> FileDetails:
+def _details(connection: Connection, grounds: Grounds, item: StoredItem, operator: Operator) -> FileDetails:
     declared = item.origin is not None and item.origin.generative_ai
-    made = final.ai_made == "yes" or (final.ai_made == "unknown" and declared)
-    annotations = FileAnnotations(generative_ai=made, anime_drawing_virtual_hentai=final.drawn)
+    made = grounds.ai_made == "yes" or (grounds.ai_made == "unknown" and declared)
+    annotations = FileAnnotations(generative_ai=made, anime_drawing_virtual_hentai=grounds.drawn)
+    said = grounds.classification if operator.classified else None
     return replace(
         _known(connection, item),
-        file_annotations=annotations if made or final.drawn else None,
-        industry_classification=(
-            Classification(final.classification) if operator.classified and final.classification else None
-        ),
+        file_annotations=annotations if made or grounds.drawn else None,
+        industry_classification=Classification(said) if said else None,
     )
 
 
@@ -283,7 +392,7 @@ def _known(connection: Connection, item: StoredItem) -> FileDetails:
     )
 
 
-def _story(connection: Connection, final: FinalDecision, items: Sequence[StoredItem]) -> str:
+def _story(connection: Connection, grounds: Grounds, items: Sequence[StoredItem]) -> str:
     """How it was found; names the lists' owners, never an entry or a hash."""
     verdicts = [each.verdict for each in items[:500] if each.verdict is not None]
     found = matches_of(connection, verdicts)
@@ -295,6 +404,5 @@ def _story(connection: Connection, final: FinalDecision, items: Sequence[StoredI
             if not each.bank.benign and each.bank.source
         }
     )
-    people = f"{len(final.by)} {'person' if len(final.by) == 1 else 'people'}"
     how = f"matched hash lists of: {', '.join(sources)}" if sources else "was flagged by our own rules"
-    return f"The reported content {how}. It was reviewed and confirmed by {people} of our staff."
+    return f"The reported content {how}. {grounds.told}"

@@ -38,7 +38,13 @@ class NewFile:
 
 @dataclass(frozen=True, slots=True)
 class NewReport:
-    """A report to be drafted; see ``StoredReport``."""
+    """A report to be drafted; see ``StoredReport``.
+
+    Args:
+        approvals: people who must approve it; 0: a rule confirmed it, and it goes by itself.
+        rule: of the policy, that confirmed it alone.
+        facts: more for the audit record of its draft.
+    """
 
     document: Report
     files: Sequence[NewFile] = ()
@@ -48,6 +54,8 @@ class NewReport:
     actor: str = ""
     follows: str | None = None
     approvals: int = 1
+    rule: str = ""
+    facts: Mapping[str, audit.Detail] = field(default_factory=dict)
 
 
 def draft(
@@ -75,6 +83,8 @@ def draft(
             decision=new.decision,
             actor=new.actor,
             follows=new.follows,
+            rule=new.rule,
+            edited=False,
             state="draft",
             why="",
             document=as_json(new.document),
@@ -91,6 +101,7 @@ def draft(
     )
     _write_files(connection, report_id, new.files, 0, hold, by, now)
     facts: dict[str, audit.Detail] = {"case": new.case, "files": len(new.files), "follows": new.follows}
+    facts |= new.facts
     record(connection, by, "report.drafted", report_id, facts, now)
     return report_id
 
@@ -129,7 +140,8 @@ def change(
         connection.execute(
             update(report_file).where(report_file.c.id == file_id).values(details=as_json(kept))
         )
-    _changed(connection, found, document=as_json(document))
+    # What a person has had in hand does not go without one.
+    _changed(connection, found, document=as_json(document), edited=True, approvals=max(found.approvals, 1))
     record(connection, by, "report.changed", report_id, {"version": version + 1}, now)
     return get_report(connection, report_id)
 
@@ -154,9 +166,46 @@ def add_files(
     last = select(func.max(report_file.c.place)).where(report_file.c.report == report_id)
     place = connection.scalar(last)
     _write_files(connection, report_id, files, 0 if place is None else place + 1, hold, by, now)
-    _changed(connection, found)
+    _changed(connection, found, approvals=max(found.approvals, 1))
     record(connection, by, "report.changed", report_id, {"version": version + 1, "files": len(files)}, now)
     return get_report(connection, report_id)
+
+
+def rewrite(
+    connection: Connection,
+    found: StoredReport,
+    new: NewReport,
+    *,
+    by: str,
+    now: datetime,
+    hold: HoldRequest | None = None,
+) -> StoredReport:
+    """Bring a draft that this transaction has locked up to date with what is known by now.
+
+    What a person edited stays, and they are asked to look at it again; files that are new are added and held.
+    What was approved must be again.
+
+    Raises:
+        ReportError, VaultError: as ``add_files``.
+    """
+    known = {file.object: file for file in found.files}
+    added = [file for file in new.files if file.object not in known]
+    _write_files(connection, found.id, added, len(found.files), hold, by, now)
+    asks = list(new.asks)
+    values: dict[str, Any] = {"decision": new.decision, "approvals": max(found.approvals, new.approvals)}
+    if found.edited:
+        asks.append(Fault("additionalInfo", "more became known after it was edited: see that it says all"))
+    else:
+        values["document"] = as_json(new.document)
+        for file in new.files:
+            if file.object in known:
+                mine = report_file.c.id == known[file.object].id
+                connection.execute(update(report_file).where(mine).values(details=as_json(file.details)))
+    values["asks"] = [[fault.where, fault.what] for fault in asks]
+    _changed(connection, found, **values)
+    facts: dict[str, audit.Detail] = {"version": found.version + 1, "files": len(added), **new.facts}
+    record(connection, by, "report.changed", found.id, facts, now)
+    return get_report(connection, found.id)
 
 
 def approve(connection: Connection, report_id: str, *, version: int, by: str, now: datetime) -> StoredReport:
@@ -179,11 +228,16 @@ def approve(connection: Connection, report_id: str, *, version: int, by: str, no
     connection.execute(insert(report_approval).values(report=report_id, by=by, version=version, at=now))
     enough = len(found.approved_by) + 1 >= found.approvals
     if enough:
-        _look_again(connection, found)
-        state = "restarting" if found.remote is not None else "approved"
-        move(connection, report_id, state=state, why="", approved_at=now, attempts=0, due=now)
+        _send(connection, found, now)
     record(connection, by, "report.approved", report_id, {"version": version, "enough": enough}, now)
     return get_report(connection, report_id)
+
+
+def let_go(connection: Connection, found: StoredReport, *, now: datetime) -> None:
+    """Send a draft of a rule's that nobody approved: it is locked, needs no approval, and has no faults."""
+    _send(connection, found, now)
+    facts: dict[str, audit.Detail] = {"version": found.version, "enough": True, "rule": found.rule}
+    record(connection, "system", "report.approved", found.id, facts, now)
 
 
 def send_again(connection: Connection, report_id: str, *, by: str, now: datetime) -> StoredReport:
@@ -275,6 +329,12 @@ def _editable(connection: Connection, report_id: str, version: int) -> StoredRep
     if found.version != version:
         raise ReportError("conflict", f"it is at version {found.version} by now", hint="read it again")
     return found
+
+
+def _send(connection: Connection, found: StoredReport, now: datetime) -> None:
+    _look_again(connection, found)
+    state = "restarting" if found.remote is not None else "approved"
+    move(connection, found.id, state=state, why="", approved_at=now, attempts=0, due=now)
 
 
 def _look_again(connection: Connection, found: StoredReport) -> None:

@@ -17,12 +17,14 @@ from sqlalchemy import Connection, Engine, exists, func, insert, select, update
 from nightlamp import audit
 from nightlamp.cases.tables import decision
 from nightlamp.errors import ReportError
+from nightlamp.reports.by_rule import left_over
 from nightlamp.reports.cybertip import Answer, CyberTip
 from nightlamp.reports.records import MOVING, call_row
 from nightlamp.reports.tables import report, report_call, report_opening
 from nightlamp.store import Clock, Writer, reading, utc_now
 
 _STUCK = timedelta(hours=24)
+_SETTLED = timedelta(hours=2)  # longer than any time to take an answer back
 _ENDS = {"done": "retracted", "retracted": "retracted", "unknown report": "gone", "finished": "finished"}
 
 
@@ -31,7 +33,8 @@ class Standing:
     """What needs somebody's eyes.
 
     Args:
-        unreported: decisions that it is CSAM, in force, without any report.
+        unreported: decisions that it is CSAM, in force, without any report; and what a rule confirmed
+            hours ago.
         doubled: reports with two finished numbers; there must never be one.
         left: numbers that were opened and given up, and of which nobody knows the end.
         overdue: drafts that wait longer than the settings allow.
@@ -63,7 +66,7 @@ def standing(connection: Connection, *, now: datetime, draft_hours: int = 24) ->
     unreported = select(func.count()).where(d.final, d.finding == "csam", d.applied_at.is_not(None), ~named)
     twice = select(o.report).where(o.end == "finished").group_by(o.report).having(func.count() > 1)
     return Standing(
-        connection.scalar(unreported) or 0,
+        (connection.scalar(unreported) or 0) + left_over(connection, now - _SETTLED),
         connection.scalar(select(func.count()).select_from(twice.subquery())) or 0,
         len(left_behind(connection)),
         count(r.state == "draft", r.created_at < now - timedelta(hours=draft_hours)),

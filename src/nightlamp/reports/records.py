@@ -69,6 +69,9 @@ class StoredReport:
         remote: the authority's number of it.
         asks: what a person should see to, though it could be sent without.
         why: what it waits for, or what went wrong last.
+        rule: of the policy, that confirmed it alone; ``""``: people did.
+        edited: a person changed what it says.
+        approvals: people who must approve it; 0: it goes by itself.
         approved_by: who approved this version.
     """
 
@@ -78,6 +81,8 @@ class StoredReport:
     decision: str | None
     actor: str
     follows: str | None
+    rule: str
+    edited: bool
     state: State
     why: str
     document: Report

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -20,6 +21,7 @@ from nightlamp.store.tables import UtcDateTime, metadata
 
 ID = String(36)
 _MOVING = text("state IN ('approved', 'open', 'finishing', 'restarting', 'retracting')")
+_WAITING = text("report IS NULL AND why = ''")
 
 report = Table(
     "report",
@@ -30,6 +32,8 @@ report = Table(
     Column("decision", ID),  # the final decision that it was drafted from
     Column("actor", String(200), nullable=False),  # the platform's pseudonym of whom it is about
     Column("follows", ID, ForeignKey("report.id")),  # an earlier report that this one adds to
+    Column("rule", String(64), nullable=False),  # of the policy, that confirmed it alone; "": people did
+    Column("edited", Boolean, nullable=False),  # a person changed what it says
     Column("state", String(10), nullable=False),
     Column("why", String(200), nullable=False),  # what it waits for, or what went wrong last
     Column("document", JSON, nullable=False),
@@ -52,6 +56,18 @@ report = Table(
     Index(None, "state"),
     Index(None, "actor"),
     UniqueConstraint("decision", "actor"),
+)
+
+# What a rule of the policy confirmed, once for each item: to be drafted, drafted, or passed over.
+report_confirmation = Table(
+    "report_confirmation",
+    metadata,
+    Column("item", ID, primary_key=True),
+    Column("verdict", ID, nullable=False),  # which names the rule and the policy
+    Column("at", UtcDateTime, nullable=False),
+    Column("report", ID, ForeignKey("report.id"), index=True),  # that it is in
+    Column("why", String(100), nullable=False),  # it was passed over; "": it was not
+    Index("ix_report_confirmation_waiting", "at", sqlite_where=_WAITING, postgresql_where=_WAITING),
 )
 
 report_approval = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 
 from nightlamp.cases import Consumer
 from nightlamp.errors import ConfigError
+from nightlamp.reports.by_rule import ByRule
 from nightlamp.reports.cybertip import Credentials, CyberTip, host_of
 from nightlamp.reports.cybertip.schema import validator
 from nightlamp.reports.drafts import Operator, draft_for
@@ -86,7 +88,11 @@ def loops(settings: Settings, engine: Engine, writer: Writer, vault: Vault) -> S
     sends = bool(s.username and s.password is not None) and identity_file(settings).exists()
     client = partial(client_of, settings) if sends else None
     reconciler = Reconciler(engine, writer, client, draft_hours=s.draft_hours)
-    runs: list[Run] = [("reconciliation", s.every.total_seconds(), lambda: reconciler.run_once() and None)]
+    rules = ByRule(engine, writer, Operator.of(s), wait=timedelta(minutes=s.by_rule_minutes))
+    runs: list[Run] = [
+        ("reconciliation", s.every.total_seconds(), lambda: reconciler.run_once() and None),
+        ("rules", 5.0, rules.run_once),
+    ]
     if sends:
         runs.append(("reports", 5.0, _Sending(settings, writer, vault).run_once))
     return runs

@@ -97,6 +97,7 @@ class ReportRow(BaseModel):
     decision: str | None
     actor: str
     follows: str | None
+    rule: str = Field(description="of the policy, that confirmed it alone; empty: people did")
     state: State
     why: str
     approvals: int

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from nightlamp.cases import Consumer, Effects, Feedback, Opener, OwnBanks, Terms
 from nightlamp.feeds import queue_feedback
-from nightlamp.reports.wiring import consumer_of
+from nightlamp.reports import consumer_of, remember
 from nightlamp.server.supervisor import Loop
 from nightlamp.settings import Settings
 from nightlamp.store import Writer
@@ -16,7 +16,8 @@ from nightlamp.store import Writer
 
 def loops(engine: Engine, writer: Writer, settings: Settings) -> Iterator[Loop]:
     """For the supervisor."""
-    yield Loop("cases", 1.0, Opener(engine, writer, Terms.of(settings.console)).run_once)
+    opener = Opener(engine, writer, Terms.of(settings.console), confirmed=remember)
+    yield Loop("cases", 1.0, opener.run_once)
     yield Loop("decisions", 1.0, Effects(engine, writer, consumers(settings)).run_once)
 
 

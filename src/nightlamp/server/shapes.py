@@ -151,6 +151,7 @@ class VerdictOut(BaseModel):
     priority: str
     queue: str
     two_person: bool
+    confirms: bool
     decided_at: datetime
     match_count: int
     matches: list[MatchOut]

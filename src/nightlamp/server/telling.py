@@ -52,6 +52,7 @@ def verdict(ruling: Ruling, review: bool) -> dict[str, Any]:
         "priority": handling.priority,
         "queue": handling.queue,
         "two_person": handling.two_person,
+        "confirms": handling.confirms,
         "decided_at": ruling.decided_at.isoformat(),
         "match_count": ruling.matches,
         "matches": [match(each, review) for each in given.matches[:200]],

@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode
 
 from nightlamp.settings.section import Section
 
+UNSEEN = "sent: nobody has seen what is reported"
 IN_EARNEST = "production: every report is real and cannot be undone"
 
 
@@ -34,6 +35,18 @@ class ReportsSettings(Section):
         "default: data_dir/cybertip.xsd",
     )
     approvals: Literal[1, 2] = Field(default=1, description="people who must approve each report")
+    by_rule: Literal["approved", "sent: nobody has seen what is reported"] = Field(
+        default="approved",
+        description="what a rule of the policy confirms (confirms: true): approved by people as any "
+        "report; or, with this whole sentence, sent without them",
+    )
+    by_rule_minutes: int = Field(
+        default=15,
+        ge=1,
+        le=1_440,
+        description="so long what a rule confirmed waits before it is sent without approval: what belongs "
+        "to it joins, and people can take it back",
+    )
     jurisdiction: str = Field(
         default="US",
         min_length=1,

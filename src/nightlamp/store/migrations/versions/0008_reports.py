@@ -14,6 +14,7 @@ revision = "0008"
 down_revision = "0007"
 
 _MOVING = sa.text("state IN ('approved', 'open', 'finishing', 'restarting', 'retracting')")
+_WAITING = sa.text("report IS NULL AND why = ''")
 
 
 def upgrade() -> None:
@@ -26,6 +27,8 @@ def upgrade() -> None:
         sa.Column("decision", sa.String(length=36), nullable=True),
         sa.Column("actor", sa.String(length=200), nullable=False),
         sa.Column("follows", sa.String(length=36), nullable=True),
+        sa.Column("rule", sa.String(length=64), nullable=False),
+        sa.Column("edited", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("why", sa.String(length=200), nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
@@ -58,6 +61,25 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=_MOVING,
         postgresql_where=_MOVING,
+    )
+    op.create_table(
+        "report_confirmation",
+        sa.Column("item", sa.String(length=36), nullable=False),
+        sa.Column("verdict", sa.String(length=36), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("report", sa.String(length=36), nullable=True),
+        sa.Column("why", sa.String(length=100), nullable=False),
+        sa.ForeignKeyConstraint(["report"], ["report.id"], name=op.f("fk_report_confirmation_report_report")),
+        sa.PrimaryKeyConstraint("item", name=op.f("pk_report_confirmation")),
+    )
+    op.create_index(op.f("ix_report_confirmation_report"), "report_confirmation", ["report"], unique=False)
+    op.create_index(
+        "ix_report_confirmation_waiting",
+        "report_confirmation",
+        ["at"],
+        unique=False,
+        sqlite_where=_WAITING,
+        postgresql_where=_WAITING,
     )
     op.create_table(
         "report_approval",
