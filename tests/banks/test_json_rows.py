@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 import random
-import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.measured import peak_of
 
 from nightlamp.banks import BadRow, Entry, ListOptions, read_list
 from nightlamp.banks.reading import Reading
@@ -93,13 +93,13 @@ def test_hostile_documents_end_in_a_clear_error_and_little_memory(case, form, wr
         content = start + (content if isinstance(content, bytes) else content.encode())
     path = write(content)
     del content
-    reading = Reading(path, ListOptions(format=form, profile={1: "x"}), ours)
-    tracemalloc.start()
-    with pytest.raises(ListError):
-        for _ in reading:
-            pass
-    assert tracemalloc.get_traced_memory()[1] < 12 << 20
-    tracemalloc.stop()
+
+    def read() -> None:
+        with pytest.raises(ListError):
+            for _ in Reading(path, ListOptions(format=form, profile={1: "x"}), ours):
+                pass
+
+    assert peak_of(read, 12 << 20) < 12 << 20
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -66,7 +66,7 @@ class FaultProxy:
 
     def _serve(self, client: socket.socket, fault: Fault) -> None:
         with client, contextlib.suppress(OSError):  # either side went away: so be it
-            client.settimeout(10)
+            client.settimeout(60)
             self._pass(client, fault)
 
     def _pass(self, client: socket.socket, fault: Fault) -> None:
@@ -78,7 +78,7 @@ class FaultProxy:
         if fault in ("busy", "slow down"):
             client.sendall(_BUSY if fault == "busy" else _SLOW)
             return
-        with socket.create_connection(self._upstream, timeout=30) as service:
+        with socket.create_connection(self._upstream, timeout=60) as service:
             if fault == "cut request":
                 service.sendall(request[: len(request) // 2])
                 return

@@ -104,9 +104,9 @@ class RawServer:
 
     def _serve(self, connection: socket.socket, stopping: threading.Event) -> None:
         with connection:
-            connection.settimeout(5)
+            connection.settimeout(60)
             if self.silent:
-                stopping.wait(10)
+                stopping.wait(60)
                 return
             with contextlib.suppress(OSError):
                 if self.tls:

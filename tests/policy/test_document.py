@@ -39,12 +39,12 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("text", "told"), HOSTILE.values(), ids=HOSTILE)
 def test_hostile_and_ambiguous_files_are_refused_at_once(text: str, told: str) -> None:
-    start = time.monotonic()
+    start = time.thread_time()
 
     with pytest.raises(DocumentError, match=told):
         read(text)
 
-    assert time.monotonic() - start < 10
+    assert time.thread_time() - start < 10
 
 
 def test_a_duplicate_key_is_told_with_both_places() -> None:

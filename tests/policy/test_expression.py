@@ -58,7 +58,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_expressions_are_refused_or_read_at_once(text: str) -> None:
-    start = time.monotonic()
+    start = time.thread_time()
 
     try:
         parse(text)
@@ -67,7 +67,7 @@ def test_hostile_expressions_are_refused_or_read_at_once(text: str) -> None:
     else:
         cel.compile(text)
 
-    assert time.monotonic() - start < 2
+    assert time.thread_time() - start < 2
 
 
 @given(st.text(st.sampled_from("ab.()[]!&|=<>+-*/%?:,'\" 019etrufals\n"), max_size=40))

@@ -229,12 +229,12 @@ def test_a_hold_is_never_shorter_than_its_months(hold: Hold, start: str, end: st
 def test_the_largest_files_are_read_in_bounded_time() -> None:
     joined = " && ".join(f"(item.size > {n} || item.width < {n})" for n in range(4))
     many = policy(*(rule(f"{joined} && actor.items == {n}", name=f"r{n}") for n in range(MAX_RULES + 5)))
-    start = time.monotonic()
+    start = time.thread_time()
 
     found = lint(many)
 
     assert [f.what for f in found if "more than" in f.what] == [f"more than {MAX_RULES} rules"]
-    assert time.monotonic() - start < 60
+    assert time.thread_time() - start < 60
     assert [f.what for f in lint("# " + "x" * 100_001)] == ["larger than 100,000 characters"]
 
 

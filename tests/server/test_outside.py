@@ -26,7 +26,7 @@ def serve() -> Iterator[Serve]:
 
 def fetcher_for(*servers: RawServer) -> Fetcher:
     ports = frozenset(server.port for server in servers)
-    return Fetcher(Rules(ports=ports, allow=("127.0.0.1/32",), seconds=5))
+    return Fetcher(Rules(ports=ports, allow=("127.0.0.1/32",), seconds=60))
 
 
 def later(service: Service, **by: float) -> None:

@@ -28,7 +28,7 @@ def test_nothing_planted_comes_to_light(start: Start, database_url: str, capfd) 
     with contextlib.ExitStack() as stack:
         # given a node with a webhook, lists with known ids and values, and keys
         receiver = stack.enter_context(RawServer(answer(b"", "500 Oh")).running())
-        fetcher = Fetcher(Rules(ports=frozenset({receiver.port}), allow=("127.0.0.1/32",), seconds=5))
+        fetcher = Fetcher(Rules(ports=frozenset({receiver.port}), allow=("127.0.0.1/32",), seconds=60))
         service = start(
             database_url, fetch=fetcher, post=fetcher, vault={"recipients": Identity.generate().public}
         )

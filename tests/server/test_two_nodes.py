@@ -106,7 +106,7 @@ def test_urls_webhooks_and_late_hits_are_worked_on_once(pair: Pair) -> None:
         source = stack.enter_context(RawServer(answer(picture())).running())
         receiver = stack.enter_context(RawServer(answer()).running())
         ports = frozenset({source.port, receiver.port})
-        fetcher = Fetcher(Rules(ports=ports, allow=("127.0.0.1/32",), seconds=5))
+        fetcher = Fetcher(Rules(ports=ports, allow=("127.0.0.1/32",), seconds=60))
         one, two = pair(fetch=fetcher, post=fetcher)
         one.post("/v1/webhooks", json={"url": f"http://127.0.0.1:{receiver.port}/"})
         for at in range(6):
