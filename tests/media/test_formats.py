@@ -56,13 +56,6 @@ def test_the_samples_in_other_formats_show_what_pillow_shows(shared_data, opened
     assert bits_apart(frames[0].luma, HeifImageFile(path).convert("L")) == 0
 
 
-@pytest.mark.parametrize("name", ["video1.mp4", "legacy.mp4", "C-recorded-as-mov.mov", "test.avi"])
-def test_video_is_known_and_said_not_to_be_examined(name, shared_data):
-    with pytest.raises(MediaError) as caught:
-        decode((shared_data / "formats" / name).read_bytes(), Limits())
-    assert caught.value.code == "no decoder"
-
-
 def animation(draw_picture, count: int) -> list[Image.Image]:
     return [draw_picture(96, 64, seed=seed) for seed in range(count)]
 

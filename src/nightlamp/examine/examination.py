@@ -7,7 +7,7 @@ then each frame's fingerprints.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from nightlamp.errors import MediaError
@@ -130,7 +130,9 @@ def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail
                 for fingerprint in fingerprints:
                     quality = signal.min_quality if fingerprint.quality is None else fingerprint.quality
                     best[signal.name] = max(best.get(signal.name, 0), quality)
-                    yield fingerprint
+                    yield (
+                        fingerprint if frame.seconds is None else replace(fingerprint, seconds=frame.seconds)
+                    )
     except MediaError as error:
         problems.append(error)
     except MemoryError:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nightlamp.examine.examination import Shape, Step
+from nightlamp.media import LATEST
 from nightlamp.origin import Asked, TrustList, from_json, to_json
 from nightlamp.values import Assessment, Fingerprint, Unchecked
 
@@ -96,7 +97,7 @@ def pack_step(step: Step, *, reveal: bool = False) -> list[Any]:
     if isinstance(step, Assessment):
         return ["o", to_json(step, reveal=reveal)]
     if isinstance(step, Fingerprint):
-        return ["f", step.signal, step.value.hex(), step.view, step.frame, step.quality]
+        return ["f", step.signal, step.value.hex(), step.view, step.frame, step.quality, step.seconds]
     if isinstance(step, Unchecked):
         return ["u", step.what, step.why, step.detail]
     return ["s", step.media_type, step.size, step.width, step.height, step.frames]
@@ -109,9 +110,19 @@ def unpack_step(packed: Any) -> Step:
         Closed: not the JSON of a step.
     """
     match packed:
-        case ["f", str(signal), str(value), str(view), int(frame), (int() | None) as quality]:
+        case [
+            "f",
+            str(signal),
+            str(value),
+            str(view),
+            int(frame),
+            (int() | None) as quality,
+            (float() | None) as seconds,
+        ]:
+            if seconds is not None and not 0 <= seconds <= LATEST:
+                raise Closed
             try:
-                return Fingerprint(signal, bytes.fromhex(value), view, frame, quality)
+                return Fingerprint(signal, bytes.fromhex(value), view, frame, quality, seconds)
             except ValueError as error:
                 raise Closed from error
         case ["u", str(what), str(why), str(detail)]:

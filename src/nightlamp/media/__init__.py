@@ -9,8 +9,20 @@ Pure and bounded, but decoders are C: run these in a worker process with limits 
 
 from nightlamp.media.archive import Member, members
 from nightlamp.media.decode import Decoded, decode
-from nightlamp.media.frame import Detail, Frame
+from nightlamp.media.frame import LATEST, Detail, Frame
 from nightlamp.media.limits import Limits
 from nightlamp.media.sniff import ARCHIVES, HEAD, sniff
 
-__all__ = ["ARCHIVES", "HEAD", "Decoded", "Detail", "Frame", "Limits", "Member", "decode", "members", "sniff"]
+__all__ = [
+    "ARCHIVES",
+    "HEAD",
+    "LATEST",
+    "Decoded",
+    "Detail",
+    "Frame",
+    "Limits",
+    "Member",
+    "decode",
+    "members",
+    "sniff",
+]

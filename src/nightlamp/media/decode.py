@@ -54,7 +54,9 @@ def decode(data: bytes | memoryview, limits: Limits, detail: Detail = "fast") ->
     if media_type in ARCHIVES:
         raise MediaError("no decoder", "an archive, not a picture")
     if media_type.startswith("video/"):
-        raise MediaError("no decoder", "video frames are not examined yet")
+        from nightlamp.media import video  # PyAV, which nothing but a video needs
+
+        return video.open_video(data, media_type, limits, detail)
 
     from nightlamp.media import formats  # Pillow and NumPy, which a program may never need
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import PIL.Image
 
 Detail = Literal["fast", "full"]
+LATEST = 1e9
+"""Seconds after a video's first frame; what claims to be shown later is shown then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Frame:
         view: ``"as is"``, or what was done to get these pixels, e.g. ``"on black"``.
         picture: decodes the same frame as an RGB ``PIL.Image`` at full resolution, for signals that need
             colour; upright (orientation applied).
+        seconds: of a video, when it is shown, from the first frame on.
     """
 
     luma: np.ndarray = field(repr=False)
@@ -39,3 +42,4 @@ class Frame:
     orientation: int = 1
     number: int = 0
     view: str = AS_IS
+    seconds: float | None = None

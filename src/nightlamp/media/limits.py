@@ -13,6 +13,7 @@ class Limits:
         bytes: largest file that is decoded (digests of larger ones are still computed).
         pixels: largest picture, width × height, per frame.
         frames: most pages or sampled animation frames examined in a file.
+        video_frames: most frames examined in a video.
         seconds: wall-clock time that a worker has for one item.
         memory: bytes that a worker may allocate beyond what it holds when idle.
         archive_members, archive_bytes, archive_ratio, archive_depth: most members, most unpacked bytes in
@@ -23,6 +24,7 @@ class Limits:
     bytes: int = 1 << 30
     pixels: int = 250_000_000
     frames: int = 64
+    video_frames: int = 128
     seconds: float = 20.0
     memory: int = 2 << 30
     archive_members: int = 1_000_000

@@ -80,6 +80,10 @@ def sniff(head: bytes) -> str:
         return _of_brands(head)
     if head[4:8] in (b"moov", b"mdat", b"wide", b"pnot"):
         return "video/quicktime"
+    if head.startswith(b"OggS") and b"theora" in head[:256]:
+        return "video/ogg"
+    if b"GGG" in (head[:377:188], head[4:389:192]):  # packets of a transport stream, or of a Blu-ray's
+        return "video/mp2t"
     if head[:2] == b"BM" and len(head) >= 18 and struct.unpack_from("<I", head, 14)[0] in _BMP_HEADERS:
         return "image/bmp"
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():

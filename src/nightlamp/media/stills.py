@@ -20,7 +20,7 @@ from nightlamp.values import AS_IS
 FAST_SIDE = 512
 """In ``"fast"`` detail a picture is scaled down by 2, 4 or 8 while its shorter side keeps so many pixels."""
 
-_TRANSPOSE = {
+TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -180,7 +180,7 @@ def frames_of(book: Book, number: int, detail: Detail, *, base: int = 0) -> Iter
         )
         yield frame
         if view == AS_IS:
-            yield from _trimmed(frame)
+            yield from trimmed(frame)
     if problem is not None:
         yield problem
 
@@ -202,7 +202,7 @@ def picture_of(read: Book, number: int, view: str) -> Image.Image:
         else:
             changed = dict(views.coloured(page.picture.info, lambda: page.picture))
             picture = changed.get(view) or on_matte(page.picture, 0 if view == "on black" else 255)
-        method = _TRANSPOSE.get(page.orientation)
+        method = TRANSPOSE.get(page.orientation)
         return picture.copy() if method is None else picture.transpose(method)
 
 
@@ -225,7 +225,7 @@ def _lumas(book: Book, page: Page, number: int, detail: Detail) -> Iterator[tupl
         yield view, changed.convert("L")
 
 
-def _trimmed(frame: Frame) -> Iterator[Frame]:
+def trimmed(frame: Frame) -> Iterator[Frame]:
     """The frame without its uniform border, if it has one."""
     box = views.border(frame.luma)
     if box is None:

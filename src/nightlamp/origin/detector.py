@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nightlamp.errors import ConfigError, MediaError
-from nightlamp.media import Frame, Limits, decode
+from nightlamp.media import HEAD, Frame, Limits, decode, sniff
 from nightlamp.origin import onnx_guard
 from nightlamp.origin.manifest import Manifest, model_of, read_manifest
 from nightlamp.origin.statements import state
@@ -241,6 +241,8 @@ def first_frame(data: bytes | memoryview, limits: Limits, most: int | None = Non
     Raises:
         MediaError: there is none, or it has more than ``most`` pixels.
     """
+    if sniff(bytes(data[:HEAD])).startswith("video/"):
+        raise MediaError("no decoder", "of a video, one frame would say little")
     decoded = decode(data, limits, "full")
     if most is not None and decoded.width * decoded.height > most:
         raise MediaError("too many pixels", f"{decoded.width} × {decoded.height}")
