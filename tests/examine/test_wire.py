@@ -16,7 +16,13 @@ from nightlamp.values import Assessment, Fingerprint, Sealed, Statement, Strengt
 steps = st.one_of(
     st.builds(Shape, st.text(), st.integers(0), st.integers(0), st.integers(0), st.integers(0)),
     st.builds(
-        Fingerprint, st.text(), st.binary(), st.text(), st.integers(0), st.none() | st.integers(0, 100)
+        Fingerprint,
+        st.text(),
+        st.binary(),
+        st.text(),
+        st.integers(0),
+        st.none() | st.integers(0, 100),
+        st.none() | st.floats(0, 1e9),
     ),
     st.builds(Unchecked, st.text(), st.text(), st.text()),
     st.builds(

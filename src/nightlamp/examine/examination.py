@@ -130,9 +130,9 @@ def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail
                 for fingerprint in fingerprints:
                     quality = signal.min_quality if fingerprint.quality is None else fingerprint.quality
                     best[signal.name] = max(best.get(signal.name, 0), quality)
-                    yield (
-                        fingerprint if frame.seconds is None else replace(fingerprint, seconds=frame.seconds)
-                    )
+                    if frame.seconds is not None:
+                        fingerprint = replace(fingerprint, seconds=frame.seconds)
+                    yield fingerprint
     except MediaError as error:
         problems.append(error)
     except MemoryError:
