@@ -145,9 +145,13 @@ def path_of(route: Any, ids: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], "x"), route.path)
 
 
+MORE = ("/feeds/_new?kind=list", "/feeds/_new?kind=vics")  # pages that an address with a query is
+
+
 def addresses(house: House, method: str) -> list[str]:
     """The addresses that answer a method."""
     spec = {path_of(route, house.ids) for route in routes(house) if method in route.methods}
+    spec |= set(MORE) if method == "GET" else set()
     assert len(spec) > 8
     return sorted(spec)
 
@@ -193,6 +197,7 @@ def settle(house: House) -> None:
         house.person(role, role)
     filed = drawn.file(house.node)
     house.ids |= {"case_id": filed.case, "report_id": drawn.draft(house.node, filed)}
+    house.ids["feed_name"] = drawn.feed(house.node, "stopped")
 
 
 @contextlib.contextmanager

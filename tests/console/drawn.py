@@ -13,6 +13,8 @@ from sqlalchemy import select, update
 from nightlamp import reports
 from nightlamp.cases import Opener, Terms
 from nightlamp.cases.tables import case_item, review_case
+from nightlamp.feeds import NewFeed, create_feed
+from nightlamp.feeds.tables import feed as feeds
 from nightlamp.intake.deciding import Subject
 from nightlamp.intake.recording import Entry
 from nightlamp.intake.submission import Ruling, Submission, Where
@@ -145,3 +147,19 @@ def draft(node: Node, filed: Filed, text: str = "") -> str:
         return reports.draft(connection, new, by="system", now=utc_now())
 
     return node.writer.write(work)
+
+
+def feed(node: Node, name: str, text: str = "") -> str:
+    """A feed that has stopped before losing too much; ``text`` stands wherever strangers may write."""
+    config = {"url": f"https://list.example/{text}", "columns": {text or "md5": text or "Hash"}}
+    secrets = {"token": "env:LIST_TOKEN"}
+
+    def work(connection: Any) -> None:
+        new = NewFeed(name, "list", f"bank of {name}", config, secrets)
+        made = create_feed(connection, new, actor="system")
+        why = "it would lose 900 of 1,000 fingerprints within a day"
+        trouble = {"failures": 1, "error": text or "no answer", "paused": "loss", "paused_why": text or why}
+        connection.execute(update(feeds).where(feeds.c.id == made.id).values(paused_at=utc_now(), **trouble))
+
+    node.writer.write(work)
+    return name
