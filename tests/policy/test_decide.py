@@ -316,3 +316,26 @@ def test_an_items_verdict_does_not_depend_on_those_before_it() -> None:
     assert [decide(Facts(item=Item(size=n)), rules).action for n in (1, 5, 1)] == ["allow", "block", "allow"]
     told = ruled(Rule("rest", "true", "allow", "{item.size} bytes"))
     assert [decide(Facts(item=Item(size=n)), told).reasons for n in (1, 5)] == [("1 bytes",), ("5 bytes",)]
+
+
+SURE = Rule("sure", "matches.exists(m, m.exact)", "block", handling=Handling(Hold(12), confirms=True))
+DOUBTFUL = Rule("doubtful", "scores.adult > 0.5", "review")
+
+
+@pytest.mark.parametrize(
+    ("rules", "found", "confirms"),
+    [
+        ((SURE,), [exact(Bank("b"))], True),
+        ((DOUBTFUL, SURE), [exact(Bank("b"))], False),  # the rule above could not be evaluated
+        ((SURE,), [exact(Bank("b")), exact(KNOWN)], False),  # a benign bank knows it
+        ((SURE,), [near(Bank("b"))], False),
+    ],
+)
+def test_a_rule_confirms_alone_only_without_any_doubt(
+    rules: tuple[Rule, ...], found: list[Match], confirms: bool
+) -> None:
+    last = Rule("rest", "true", "review")
+    verdict = decide(Facts(found), Rules("test", (*rules, last)))
+    assert verdict.handling.confirms is confirms
+    failed = Rule("failed", "scores.adult > 0.5", "block", handling=Handling(Hold(12), confirms=True))
+    assert not decide(Facts(found), Rules("test", (failed, last))).handling.confirms

@@ -22,6 +22,9 @@ TAIL = """
 """
 
 
+SURE = "matches.exists(m, m.exact && !m.disputed)"
+
+
 def policy(*rules: str, top: str = "", tail: str = TAIL) -> str:
     return f"nightlamp-policy: 1\nname: test\n{top}rules:\n" + "".join(rules) + tail.lstrip("\n")
 
@@ -101,6 +104,22 @@ def rule(when: str, then: str = "review", name: str = "r", more: str = "") -> st
             policy(rule("item.known", more="    two_person: yes\n")),
             ["8:17: error: 'two_person' is true or false"],
         ),
+        (
+            policy(rule(SURE, "review", more="    two_person: true\n    confirms: true\n")),
+            [
+                "9:15: error: 'two_person' asks for two people, 'confirms' for none. Try: leave one out",
+                "9:15: error: only what is blocked can be confirmed by a rule. Try: then: block",
+                "9:15: error: what is reported must be kept. Try: hold: P1Y",
+            ],
+        ),
+        (
+            policy(rule("matches != []", "block", more="    hold: P1Y\n    confirms: true\n")),
+            [
+                "9:15: warning: it confirms without asking for an equal digest that nobody disputes. "
+                "Try: matches.exists(m, m.exact && !m.disputed && …)"
+            ],
+        ),
+        (policy(rule(SURE, "block", more="    hold: P1Y\n    confirms: true\n")), []),
         (
             policy(rule("item.known", name="A rule")),
             ["4:9: error: the id 'A rule'. Try: small letters, digits, '-' and '_', up to 64"],
@@ -193,6 +212,11 @@ def test_a_policy_with_errors_is_refused_with_all_of_them_and_one_with_warnings_
     assert "mine.yaml:5:16: error: an item has no 'nothing'" in str(told.value)
     assert "mine.yaml:9:16: error: an item has no 'siez'" in str(told.value)
     assert load(policy(rule("scores.adult > 0.9"))).name == "test"
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_no_shipped_policy_confirms_anything_by_itself(name: str) -> None:
+    assert not any(each.handling.confirms for each in load(profile_text(name)).rules)
 
 
 def test_all_that_a_rule_says_is_read() -> None:

@@ -236,7 +236,8 @@ def files_of(
 def _take_back(connection: Connection, final: FinalDecision, operator: Operator, clock: Clock) -> None:
     now = clock()
     mine = report.c.case == final.case
-    found = dict(connection.execute(select(report.c.id, report.c.state).where(mine)).tuples())
+    states = select(report.c.id, report.c.state).where(mine)
+    found = {row.id: row.state for row in connection.execute(states)}
     # What a rule had reported, and was split off its case since.
     found |= dict(confirmed_reports(connection, final.items).values())
     for report_id, state in sorted(found.items()):
