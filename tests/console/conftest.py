@@ -247,3 +247,32 @@ def live(build: Build) -> Iterator[tuple[House, str]]:
     settle(made)
     with listening(made) as address:
         yield made, address
+
+
+def cookie(house: Any, address: str, name: str, tab: Any) -> None:
+    """Give the tab a session of somebody."""
+    token = house.session(name)
+    origin = address.removesuffix("/console")
+    tab.context.add_cookies([{"name": "nightlamp-session", "value": token.reveal(), "url": origin}])
+
+
+@pytest.fixture
+def tabs(chromium: Any) -> Iterator[Any]:
+    """Makes tabs of fresh profiles; faults of scripts and of the pages' policy fail the test."""
+    contexts: list[Any] = []
+    faults: list[str] = []
+
+    def make(house: House, address: str, name: str, **kind: Any) -> Any:
+        context = chromium.new_context(viewport={"width": 1300, "height": 900}, **kind)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
+        cookie(house, address, name, page)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert faults == []

@@ -11,7 +11,7 @@ import pytest
 from nightlamp.accounts import ROLES, sessions
 from nightlamp.store import utc_now
 
-from .conftest import addresses
+from .conftest import addresses, cookie
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 PASSWORD = "correct horse battery"
@@ -29,13 +29,6 @@ def tab(chromium: Any) -> Iterator[Any]:
     yield page
     context.close()
     assert faults == []
-
-
-def cookie(house: Any, address: str, name: str, tab: Any) -> None:
-    """Give the tab a session of somebody."""
-    token = house.session(name)
-    origin = address.removesuffix("/console")
-    tab.context.add_cookies([{"name": "nightlamp-session", "value": token.reveal(), "url": origin}])
 
 
 def faults_of(tab: Any) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,32 +16,8 @@ from nightlamp.server.console import showing
 from nightlamp.store import reading, utc_now
 
 from . import drawn
-from .conftest import CHROMIUM, FLAGS, House, addresses
-from .test_browser import cookie, faults_of
-
-Tabs = Any
-
-
-@pytest.fixture
-def tabs(chromium: Any) -> Iterator[Tabs]:
-    """Makes tabs of fresh profiles; faults of scripts and of the pages' policy fail the test."""
-    contexts: list[Any] = []
-    faults: list[str] = []
-
-    def make(house: House, address: str, name: str) -> Any:
-        context = chromium.new_context(viewport={"width": 1300, "height": 900})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
-        cookie(house, address, name, page)
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
-    assert faults == []
+from .conftest import CHROMIUM, FLAGS, House, addresses, cookie
+from .test_browser import faults_of
 
 
 def case_of(house: House, case_id: str) -> Any:

@@ -70,7 +70,7 @@ from nightlamp.cases.reveals import (
     record_reveal,
     viewed,
 )
-from nightlamp.cases.splitting import Split, split, unsplit, unsplittable
+from nightlamp.cases.splitting import Split, how_many, items_among, split, unsplit, unsplittable
 from nightlamp.cases.terms import LEASE, UNDO, Limits, Terms
 
 __all__ = [
@@ -127,6 +127,8 @@ __all__ = [
     "hand_out",
     "has_looked",
     "highest_level",
+    "how_many",
+    "items_among",
     "may_reveal",
     "next_case",
     "page_case_items",

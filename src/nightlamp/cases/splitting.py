@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, literal, or_, select, update
 
 from nightlamp.audit import append
 from nightlamp.cases.claims import ready
@@ -116,6 +116,20 @@ def unsplittable(
     query = select(_S.case, _S.origin, _C["items"]).join(review_case, _C.id == _S.case)
     mine = (_S.origin == case_id) & (_S.by == by) & (_S.at > now - undo) & (_C.version == 1)
     return [Split(*row) for row in connection.execute(query.where(mine).order_by(_S.at.desc()))]
+
+
+def how_many(connection: Connection, case_id: str) -> dict[str, int]:
+    """How many items came into a case in which way, the most first."""
+    query = select(_I.how, func.count()).where(_I.case == case_id).group_by(_I.how)
+    return dict(map(tuple, connection.execute(query.order_by(func.count().desc(), _I.how))))
+
+
+def items_among(
+    connection: Connection, case_id: str, items: Sequence[str], hows: Sequence[str] = ()
+) -> list[str]:
+    """Those of ``items`` that are in a case, and all of its items that came in one of the ways ``hows``."""
+    wanted = or_(_I.item.in_(items), _I.how.in_(hows))
+    return list(connection.scalars(select(_I.item).where(_I.case == case_id, wanted)))
 
 
 _C = review_case.c

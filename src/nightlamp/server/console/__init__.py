@@ -35,6 +35,7 @@ from nightlamp.server.console import (
     setting_up,
     showing,
     signing_in,
+    splitting,
 )
 from nightlamp.server.console.guard import Guard
 from nightlamp.server.console.pages import failed
@@ -44,7 +45,7 @@ from nightlamp.server.node import Node
 from nightlamp.server.problems import ANSWERED
 
 _PAGES = (
-    *(home, signing_in, setting_up, own_account, queue, cases, showing),
+    *(home, signing_in, setting_up, own_account, queue, cases, splitting, showing),
     *(leading, reporting),
     *(people, keys, banks, feeds, policies, chain, files),
 )

@@ -34,7 +34,7 @@ Skip = Annotated[int, Query(ge=0, le=1_000_000)]
 @router.get("/{case_id}")
 def show(request: Request, visit: Visiting, person: Reviewer, case_id: str, skip: Skip = 0) -> Response:
     """The case."""
-    return _show(request, visit, person, case_id, skip=skip)
+    return show_case(request, visit, person, case_id, skip=skip)
 
 
 @router.get("/{case_id}/items")
@@ -109,7 +109,7 @@ def decide(request: Request, visit: Visiting, person: Reviewer, form: Posted, ca
             case_id,
             answer,
             by=person.actor,
-            version=_version(form),
+            version=version_of(form),
             now=now,
             lead=person.may("lead"),
             undo=terms.undo,
@@ -121,13 +121,13 @@ def decide(request: Request, visit: Visiting, person: Reviewer, form: Posted, ca
     except CaseError as error:
         if error.code == "not found":
             raise
-        return _show(request, visit, person, case_id, error=error, kept=form)
+        return show_case(request, visit, person, case_id, error=error, kept=form)
     if not request.headers.get("hx-request"):
         return go(_address(following, form))
     if following is None:
-        return _moved(queue.show(request, visit, person), _address(None, form))
-    made = _show(request, visit, person, following.id, in_queue=form.get("queue", "*"))
-    return _moved(made, _address(following, form))
+        return moved(queue.show(request, visit, person), _address(None, form))
+    made = show_case(request, visit, person, following.id, in_queue=form.get("queue", "*"))
+    return moved(made, _address(following, form))
 
 
 @router.post("/{case_id}/undo")
@@ -147,8 +147,8 @@ def undo(request: Request, visit: Visiting, person: Reviewer, form: Posted, case
     except CaseError as error:
         if error.code == "not found":
             raise
-        return _show(request, visit, person, case_id, error=error)
-    return _moved(_show(request, visit, person, case_id, kept=kept), f"/cases/{case_id}")
+        return show_case(request, visit, person, case_id, error=error)
+    return moved(show_case(request, visit, person, case_id, kept=kept), f"/cases/{case_id}")
 
 
 def items_of(
@@ -175,14 +175,15 @@ def _address(case: cases.Case | None, form: Form) -> str:
     return f"/cases/{case.id}?queue={quote(form.get('queue', '*'), safe='')}" if case else "/cases?nothing"
 
 
-def _version(form: Form) -> int:
+def version_of(form: Form) -> int:
+    """Of the case, as it was on the page that a form was on."""
     text = form.get("version", "")
     if not text.isdecimal() or len(text) > 9:
         raise Problem("malformed", "no version")
     return int(text)
 
 
-def _moved(made: Response, path: str) -> Response:
+def moved(made: Response, path: str) -> Response:
     """The browser's address is that of what it shows."""
     made.headers["hx-push-url"] = f"/console{path}"
     return made
@@ -200,11 +201,11 @@ def _change(
     except CaseError as error:
         if error.code == "not found":
             raise
-        return _show(request, visit, person, case_id, error=error)
+        return show_case(request, visit, person, case_id, error=error)
     return go(f"/cases/{case_id}")
 
 
-def _show(
+def show_case(
     request: Request,
     visit: Visit,
     person: Person,
@@ -215,7 +216,15 @@ def _show(
     in_queue: str = "",
     skip: int = 0,
 ) -> Response:
-    now = utc_now()
+    """The page of a case.
+
+    Args:
+        error: why it could not be done.
+        kept: the fields of an answer that was not stored, or was taken back.
+        in_queue: where the next case is to come from.
+        skip: items that are on pages before.
+    """
+    now, terms = utc_now(), terms_of(visit)
     with reading(visit.node.engine) as connection:
         found = cases.dossier(connection, case_id, now=now, listed=0)
         case = found.case
@@ -230,8 +239,9 @@ def _show(
             "finding_label": answers.finding_label,
             "kept": {**_EMPTY, **(kept or {})},
             "lost": answers.CHOICES.get((kept or {}).get("answer", "")) if error else None,
+            "splits": cases.unsplittable(connection, case_id, by=person.actor, now=now, undo=terms.undo),
             "in_queue": in_queue or (kept or {}).get("queue") or request.query_params.get("queue", "*"),
-            "lease_seconds": int(terms_of(visit).lease.total_seconds()),
+            "lease_seconds": int(terms.lease.total_seconds()),
             **items_of(connection, visit, person, case_id, now, skip),
         }
     if error is None:
