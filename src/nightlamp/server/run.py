@@ -16,6 +16,7 @@ from nightlamp.dumps import forbid_core_dumps
 from nightlamp.server.app import create_app
 from nightlamp.server.logs import configure
 from nightlamp.server.node import Node
+from nightlamp.server.one_write import OneWrite
 from nightlamp.server.processes import Place, Processes, how_many
 from nightlamp.server.siblings import Siblings
 from nightlamp.settings import Settings
@@ -77,6 +78,7 @@ def _configure() -> None:
 def _config(settings: Settings, node: Node) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings, node),
+        http=OneWrite,
         host=settings.server.host,
         port=settings.server.port,
         log_config=None,
