@@ -102,6 +102,7 @@ MAY = {
     "/reports": {"reporter"},
     "/pixels": set(),  # good once, and there is none
     "/account": set(ROLES),
+    "/still": set(ROLES),
     "/set-up": set(ROLES),
     "/": set(ROLES),
 }

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from nightlamp import cases
@@ -42,14 +42,6 @@ def items(request: Request, visit: Visiting, person: Reviewer, case_id: str, ski
     """More of its items, for the page that stands open."""
     with reading(visit.node.engine) as connection:
         return page(request, "items.html", **items_of(connection, visit, person, case_id, utc_now(), skip))
-
-
-@router.get("/{case_id}/ready")
-def ready(visit: Visiting, person: Reviewer, case_id: str) -> Response:
-    """For a page whose session had ended: what its form must carry now."""
-    with reading(visit.node.engine) as connection:
-        cases.get_case(connection, case_id)
-    return JSONResponse({"csrf": visit.csrf, "person": person.id})
 
 
 @router.post("/{case_id}/claim")

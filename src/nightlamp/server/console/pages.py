@@ -65,6 +65,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "lang": lang,
         "person": person,
         "csrf": visit.csrf if visit else "",
+        "cover_after": visit.console.settings.blank_minutes * 60 if visit else 0,
         "places": places_of(person) if person else [],
         "here": request.url.path.removeprefix("/console") or "/",
         "done": DONE.get(request.query_params.get("done", ""), ""),

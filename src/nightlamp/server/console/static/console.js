@@ -88,7 +88,50 @@
     }
   }
 
+  // --- the session, for a page that has stood open ---
+  globalThis.whoIsHere = async () => {
+    const answer = await fetch("/console/still", { headers: { "hx-request": "true" } });
+    if (!answer.ok) return answer.status === 401 ? "ended" : "network";
+    const said = await answer.json();
+    if (said.person !== document.body.dataset.person) return "other";
+    document.body.setAttribute("hx-headers", JSON.stringify({ "x-csrf": said.csrf }));
+    for (const each of document.querySelectorAll("input[name=csrf]")) each.value = said.csrf;
+    return "same";
+  };
+
+  // --- covered when nobody is there; the form below stays as it is ---
+  const cover = () => document.getElementById("cover");
+  let touched = Date.now();
+
+  async function uncover() {
+    const found = await globalThis.whoIsHere().catch(() => "network");
+    for (const each of cover().querySelectorAll("[data-covered]")) each.hidden = each.dataset.covered !== found;
+    if (found !== "same") return;
+    touched = Date.now();
+    cover().close();
+  }
+
+  for (const name of ["keydown", "pointermove", "pointerdown", "wheel", "scroll"])
+    document.addEventListener(name, (event) => {
+      if (!cover()?.open) touched = Date.now();
+      else if (name === "keydown") {
+        event.stopImmediatePropagation();
+        if (event.key === "Tab" || event.target.closest("a")) return;
+        event.preventDefault();
+        uncover();
+      }
+    }, { capture: true });
+
+  setInterval(() => {
+    const after = document.body.dataset.coverAfter * 1000;
+    if (!after || cover().open || Date.now() - touched < after) return;
+    for (const each of cover().querySelectorAll("[data-covered]")) each.hidden = each.dataset.covered !== "idle";
+    cover().showModal();
+  }, 1000);
+
   const ready = () => {
+    cover()?.addEventListener("click", (event) => event.target.closest("a") || uncover());
+    cover()?.addEventListener("cancel", (event) => event.preventDefault());
     for (const each of document.querySelectorAll(".help")) each.hidden = !("shortcuts" in document.body.dataset);
     if (window.PublicKeyCredential?.parseRequestOptionsFromJSON)
       for (const each of document.querySelectorAll("form[data-passkey]")) each.hidden = false;

@@ -155,13 +155,9 @@
     if (!form() || document.hidden) return;
     if (troubled("network") && navigator.onLine) trouble("online");
     if (!troubled("session")) return;
-    const answer = await fetch(`/console/cases/${form().dataset.case}/ready`, { headers: { "hx-request": "true" } });
-    if (!answer.ok) return;
-    const said = await answer.json();
-    if (said.person !== form().elements.person.value) return trouble("other-person");
-    document.body.setAttribute("hx-headers", JSON.stringify({ "x-csrf": said.csrf }));
-    for (const each of document.querySelectorAll("input[name=csrf]")) each.value = said.csrf;
-    trouble("again");
+    const found = await globalThis.whoIsHere().catch(() => "network");
+    if (found === "other") trouble("other-person");
+    if (found === "same") trouble("again");
   }
   window.addEventListener("focus", back);
   window.addEventListener("online", back);
