@@ -64,13 +64,13 @@ def test_two_keys_must_approve_where_two_people_are_asked_for(start: Any, sqlite
     service = start(sqlite_url, reports={"approvals": 2})  # noqa: F811
     made = draft(service)
     path = f"/v1/reports/{made['id']}/approve"
-    one, two = (service.key("review", name) for name in ("read", "audit"))
+    one, two = (service.key("report", name) for name in ("read", "audit"))
     assert service.post(path, one, json={"version": 1}).json()["state"] == "draft"
     assert service.post(path, one, json={"version": 1}).status_code == 403
     assert service.post(path, two, json={"version": 1}).json()["state"] == "approved"
 
 
-@pytest.mark.parametrize("scope", ["submit", "read", "audit"])
+@pytest.mark.parametrize("scope", ["submit", "read", "review", "disclose", "audit"])
 def test_other_keys_see_nothing_of_reports(service: Service, scope: str) -> None:  # noqa: F811
     made = draft(service)
     for path in ("", "/standing", f"/{made['id']}", f"/{made['id']}/calls"):

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from nightlamp.access import Scope
 from nightlamp.audit import verify_export
 from nightlamp.policy import profile_text
 
@@ -246,23 +248,27 @@ ENDPOINTS = [
     ("POST", "/v1/feeds/x/pause", {"admin"}),
     ("POST", "/v1/feeds/x/resume", {"admin"}),
     ("POST", "/v1/feeds/x/doctor", {"admin"}),
-    ("GET", "/v1/reports", {"review"}),
-    ("GET", "/v1/reports/standing", {"review"}),
-    ("POST", "/v1/reports", {"review"}),
-    ("GET", "/v1/reports/x", {"review"}),
-    ("GET", "/v1/reports/x/calls", {"review"}),
-    ("PUT", "/v1/reports/x", {"review"}),
-    ("POST", "/v1/reports/x/files", {"review"}),
-    ("POST", "/v1/reports/x/approve", {"review"}),
-    ("POST", "/v1/reports/x/send", {"review"}),
-    ("POST", "/v1/reports/x/retract", {"review"}),
-    ("POST", "/v1/reports/x/follow-up", {"review"}),
-    ("GET", "/v1/holds", {"review", "admin", "audit"}),
+    ("GET", "/v1/reports", {"report"}),
+    ("GET", "/v1/reports/standing", {"report"}),
+    ("POST", "/v1/reports", {"report"}),
+    ("GET", "/v1/reports/x", {"report"}),
+    ("GET", "/v1/reports/x/calls", {"report"}),
+    ("PUT", "/v1/reports/x", {"report"}),
+    ("POST", "/v1/reports/x/files", {"report"}),
+    ("POST", "/v1/reports/x/approve", {"report"}),
+    ("POST", "/v1/reports/x/send", {"report"}),
+    ("POST", "/v1/reports/x/retract", {"report"}),
+    ("POST", "/v1/reports/x/follow-up", {"report"}),
+    ("GET", "/v1/packages", {"report", "disclose", "audit"}),
+    ("GET", "/v1/packages/authorities", {"report", "disclose"}),
+    ("POST", "/v1/packages", {"disclose"}),
+    ("POST", "/v1/disclosures", {"disclose"}),
+    ("GET", "/v1/holds", {"review", "report", "admin", "audit"}),
     ("POST", "/v1/holds", {"admin"}),
     ("POST", "/v1/holds/x/extend", {"admin"}),
     ("POST", "/v1/holds/x/release", {"admin"}),
     ("POST", "/v1/holds/destroy", {"admin"}),
-    ("GET", "/v1/transparency", {"review", "admin", "audit"}),
+    ("GET", "/v1/transparency", {"review", "report", "admin", "audit"}),
     ("GET", "/v1/audit", {"audit"}),
     ("GET", "/v1/audit/verify", {"audit"}),
     ("GET", "/v1/audit/export", {"audit"}),
@@ -272,7 +278,7 @@ OPEN = {"/v1/health/live", "/v1/health/ready", "/metrics"}
 
 def test_every_endpoint_opens_to_its_scopes_alone(service: Service) -> None:
     # given a key for each scope
-    scopes = ("submit", "read", "review", "admin", "audit", "share")
+    scopes = get_args(Scope)
     keys = {scope: service.key(scope) for scope in scopes}
 
     # when every endpoint is asked with each, and with none

@@ -22,7 +22,7 @@ from nightlamp.access.tables import access_key
 from nightlamp.banks.live.counter import next_generation
 from nightlamp.errors import AccessError
 
-Scope = Literal["submit", "read", "review", "admin", "audit", "share"]
+Scope = Literal["submit", "read", "review", "report", "disclose", "admin", "audit", "share"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 _FORM = re.compile(r"nlk_([a-z2-7]{12})_([a-z2-7]{52})")
 

@@ -23,7 +23,7 @@ def key() -> None:
     "scopes",
     multiple=True,
     required=True,
-    help="submit, read, review, admin or audit; give it several times for several.",
+    help="submit, read, review, report, disclose, admin, audit or share; give it several times for several.",
 )
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="In UTC.")
 @click.option("--rate", type=float, help="Items a second, on each node.")

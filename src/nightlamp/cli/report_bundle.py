@@ -13,7 +13,7 @@ from nightlamp.cli.messages import safe, tell
 from nightlamp.cli.service import config_option, load_settings, need_service, operator, vault_of
 
 if TYPE_CHECKING:
-    from nightlamp.reports.bundle import Office
+    from nightlamp.reports.bundle import Manifest, Office
     from nightlamp.settings import Settings
 
 _TO = click.option(
@@ -74,7 +74,7 @@ def make(
     with office_of(settings) as office:
         made = make_bundle(office, case_id, out, to, authority=authority, urgent=urgent, again=again)
     profile = authority_named(authority).profile
-    click.echo(safe(f"{out}: package {made.id}, {len(made.parts)} parts, signed by {made.key}"))
+    _say_made(out, made, office)
     tell(profile.transport)
     for duty in profile.duties:
         tell(f"- {duty}")
@@ -165,9 +165,15 @@ def disclose(
         made = make(office, subject, out, to, process=process, until=end)
     if made is None:
         click.echo("asked for; another person must run the same command within a week")
+        tell(f"In the audit log it is asked for by {office.actor}, the account on this machine.")
         return 2
-    click.echo(safe(f"{out}: package {made.id}, {len(made.parts)} parts, signed by {made.key}"))
+    _say_made(out, made, office)
     return 0
+
+
+def _say_made(out: Path, made: Manifest, office: Office) -> None:
+    click.echo(safe(f"{out}: package {made.id}, {len(made.parts)} parts, signed by {made.key}"))
+    tell(safe(f"In the audit log it is made by {office.actor}, the account on this machine."))
 
 
 @contextmanager

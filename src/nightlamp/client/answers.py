@@ -14,7 +14,7 @@ from nightlamp.values import Action, Trust, Unchecked
 
 T = TypeVar("T")
 State = Literal["pending", "done", "failed"]
-Scope = Literal["submit", "read", "review", "admin", "audit", "share"]
+Scope = Literal["submit", "read", "review", "report", "disclose", "admin", "audit", "share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Match:
         signal: the fingerprint's, e.g. ``"pdq"``.
         distance: bits for PDQ, 0 for exact digests.
         view, frame: of the item, that matched.
+        seconds: of a video, when that frame is shown.
         entry_id: the source's own id; None: the key has not the scope ``review``.
     """
 
@@ -52,6 +53,7 @@ class Match:
     view: str
     frame: int
     disputed: bool
+    seconds: float | None = None
     entry_id: str | None = field(default=None, repr=False)
 
 
@@ -73,6 +75,7 @@ class StoredMatch:
     view: str
     frame: int
     disputed: bool
+    seconds: float | None = None
     entry_id: str | None = field(default=None, repr=False)
 
 

@@ -16,6 +16,7 @@ class Report:
     """A report to an authority.
 
     Args:
+        rule: of the policy, that confirmed it alone; empty: people did.
         state: how far it is; a newer service may know more words.
         why: what it waits for, or what went wrong.
         number: the authority's.
@@ -27,6 +28,7 @@ class Report:
     case: str | None
     decision: str | None
     follows: str | None
+    rule: str
     state: str
     why: str
     version: int

@@ -23,7 +23,7 @@ from nightlamp.store import reading, utc_now
 from nightlamp.vault.holds import Hold, extend, page_holds, release
 
 router = APIRouter(tags=["holds"], prefix="/v1/holds")
-READER = Depends(need("review", "admin", "audit"))
+READER = Depends(need("review", "report", "admin", "audit"))
 ADMIN = Annotated[Principal, Depends(need("admin"))]
 
 

@@ -17,7 +17,7 @@ from fastapi.responses import Response
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from nightlamp.access import Principal
+from nightlamp.access import Principal, Scope
 from nightlamp.errors import (
     AccessError,
     AuditError,
@@ -181,11 +181,12 @@ def problem_of(error: Exception) -> Problem:
     return Problem("internal", "see the service's log under this request_id")
 
 
+_INSIDE: tuple[Scope, ...] = ("read", "review", "report", "disclose", "admin", "audit")
+
+
 def told_to(problem: Problem, principal: Principal | None) -> Problem:
     """What may be told of it: what does not work inside is no business of who may only submit."""
-    if problem.status_code >= 500 and (
-        principal is None or not principal.may("read", "review", "admin", "audit")
-    ):
+    if problem.status_code >= 500 and (principal is None or not principal.may(*_INSIDE)):
         return Problem(problem.kind, headers=problem.headers)
     return problem
 

@@ -19,11 +19,11 @@ from nightlamp.server.report_shapes import call_out, report_out, row_out, standi
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(tags=["reports"], prefix="/v1/reports")
-REVIEWER = Depends(need("review"))
-Reviewer = Annotated[Principal, REVIEWER]
+REPORTER = Depends(need("report"))
+Reporter = Annotated[Principal, REPORTER]
 
 
-@router.get("", dependencies=[REVIEWER], responses=listings.of(report_shapes.ReportPage))
+@router.get("", dependencies=[REPORTER], responses=listings.of(report_shapes.ReportPage))
 def list_reports(
     node: Asked,
     cursor: Identity | None = None,
@@ -38,7 +38,7 @@ def list_reports(
     return report_shapes.ReportPage(reports=[row_out(each) for each in found], next=more)
 
 
-@router.get("/standing", dependencies=[REVIEWER])
+@router.get("/standing", dependencies=[REPORTER])
 def read_standing(node: Asked) -> report_shapes.StandingOut:
     """How many reports there are in each state, and what needs somebody's eyes."""
     hours = node.settings.reports.draft_hours
@@ -48,7 +48,7 @@ def read_standing(node: Asked) -> report_shapes.StandingOut:
 
 
 @router.post("", status_code=201)
-def draft_report(node: Asked, principal: Reviewer, given: report_shapes.DraftIn) -> report_shapes.ReportOut:
+def draft_report(node: Asked, principal: Reporter, given: report_shapes.DraftIn) -> report_shapes.ReportOut:
     """Draft a report by hand; confirmed cases draft theirs themselves."""
     operator = Operator.of(node.settings.reports)
 
@@ -67,14 +67,14 @@ def draft_report(node: Asked, principal: Reviewer, given: report_shapes.DraftIn)
     return report_out(node.writer.write(work))
 
 
-@router.get("/{report_id}", dependencies=[REVIEWER])
+@router.get("/{report_id}", dependencies=[REPORTER])
 def read_report(node: Asked, report_id: Identity) -> report_shapes.ReportOut:
     """One report: what it says, what is missing, and how it stands."""
     with reading(node.engine) as connection:
         return report_out(reports.get_report(connection, report_id))
 
 
-@router.get("/{report_id}/calls", dependencies=[REVIEWER])
+@router.get("/{report_id}/calls", dependencies=[REPORTER])
 def read_calls(node: Asked, report_id: Identity) -> report_shapes.CallList:
     """Every call to the authority, with the request ids that its support asks for."""
     with reading(node.engine) as connection:
@@ -85,7 +85,7 @@ def read_calls(node: Asked, report_id: Identity) -> report_shapes.CallList:
 
 @router.put("/{report_id}")
 def change_report(
-    node: Asked, principal: Reviewer, report_id: Identity, given: report_shapes.ChangeIn
+    node: Asked, principal: Reporter, report_id: Identity, given: report_shapes.ChangeIn
 ) -> report_shapes.ReportOut:
     """Replace what a draft says. Who has viewed a file stays as the audit log has it."""
     document = from_json(Report, given.document)
@@ -107,7 +107,7 @@ def change_report(
 
 @router.post("/{report_id}/files")
 def add_files(
-    node: Asked, principal: Reviewer, report_id: Identity, given: report_shapes.FilesIn
+    node: Asked, principal: Reporter, report_id: Identity, given: report_shapes.FilesIn
 ) -> report_shapes.ReportOut:
     """Add the contents of items to a draft; from now on they are held."""
     operator = Operator.of(node.settings.reports)
@@ -129,7 +129,7 @@ def add_files(
 
 @router.post("/{report_id}/approve")
 def approve_report(
-    node: Asked, principal: Reviewer, report_id: Identity, given: report_shapes.VersionIn
+    node: Asked, principal: Reporter, report_id: Identity, given: report_shapes.VersionIn
 ) -> report_shapes.ReportOut:
     """Say that a draft is right as it stands. With the last approval that it needs it is on its way."""
     return report_out(
@@ -140,7 +140,7 @@ def approve_report(
 
 
 @router.post("/{report_id}/send")
-def send_again(node: Asked, principal: Reviewer, report_id: Identity) -> report_shapes.ReportOut:
+def send_again(node: Asked, principal: Reporter, report_id: Identity) -> report_shapes.ReportOut:
     """Go on with a report that stopped, or at once with one that waits for its time."""
     return report_out(
         node.writer.write(lambda c: reports.send_again(c, report_id, by=principal.actor, now=utc_now()))
@@ -149,7 +149,7 @@ def send_again(node: Asked, principal: Reviewer, report_id: Identity) -> report_
 
 @router.post("/{report_id}/retract")
 def retract_report(
-    node: Asked, principal: Reviewer, report_id: Identity, given: report_shapes.ReasonIn
+    node: Asked, principal: Reporter, report_id: Identity, given: report_shapes.ReasonIn
 ) -> report_shapes.ReportOut:
     """Take a report back, as long as it is not finished."""
     return report_out(
@@ -160,7 +160,7 @@ def retract_report(
 
 
 @router.post("/{report_id}/follow-up", status_code=201)
-def follow_up(node: Asked, principal: Reviewer, report_id: Identity) -> report_shapes.ReportOut:
+def follow_up(node: Asked, principal: Reporter, report_id: Identity) -> report_shapes.ReportOut:
     """Draft a report that adds to a finished one, which it names."""
 
     def work(connection: Connection) -> reports.StoredReport:

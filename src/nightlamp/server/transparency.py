@@ -13,7 +13,7 @@ from nightlamp.server.asking import Asked, need
 from nightlamp.store import reading
 
 router = APIRouter(tags=["reports"], prefix="/v1/transparency")
-READER = Depends(need("review", "admin", "audit"))
+READER = Depends(need("review", "report", "admin", "audit"))
 _FORMS: dict[str, dict[str, str]] = {"application/json": {}, "text/csv": {}, "text/html": {}}
 
 

@@ -1,4 +1,4 @@
-"""Signed, sealed packages: reports for authorities that have no interface, and disclosures on legal process.
+"""Signed, sealed packages: reports for authorities that have no interface, disclosures, exports of originals.
 
 Promises: every part is sealed for the recipient before it is on a disk; the manifest with size and SHA-256 of
 every part is signed, and checked offline; who made which package of what is in the audit log. Takes a case or
@@ -8,7 +8,7 @@ entries of other people's lists, or write clear content.
 ``docs/formats/bundle.md`` describes it for those who read packages.
 """
 
-from nightlamp.reports.bundle.making import Office, bundle, disclose
+from nightlamp.reports.bundle.making import Office, bundle, disclose, export_originals, page_packages
 from nightlamp.reports.bundle.package import Checked, Manifest, Part, check
 from nightlamp.reports.bundle.reading import check_opened
 from nightlamp.reports.document import Document
@@ -23,4 +23,6 @@ __all__ = [
     "check",
     "check_opened",
     "disclose",
+    "export_originals",
+    "page_packages",
 ]

@@ -1,4 +1,4 @@
-"""Making packages: the report of a case for an authority, and a disclosure to law enforcement.
+"""Making packages: the report of a case for an authority, a disclosure to law enforcement, originals alone.
 
 The order: what may be made is checked, then content is opened and sealed for the recipient part by part, then
 a transaction says that the package is made, and last the manifest is signed and the package gets its name. A
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -26,6 +27,7 @@ from nightlamp.reports.bundle.paper import write_paper
 from nightlamp.reports.document import Content, Document, Record
 from nightlamp.reports.drafts import Operator
 from nightlamp.reports.evidence import Measure
+from nightlamp.reports.exports import give_export, ready_export
 from nightlamp.reports.tables import disclosure_ask, report_package
 from nightlamp.settings.reports import ReportsSettings
 from nightlamp.store import reading
@@ -65,11 +67,13 @@ def bundle(
     authority: str = "generic",
     urgent: str = "",
     again: bool = False,
+    one_file: bool = False,
 ) -> Manifest:
-    """The report of a confirmed case for an authority, as a folder.
+    """The report of a confirmed case for an authority.
 
     Args:
         again: though the authority does not ask for what was reported elsewhere already.
+        one_file: as a tar file; else it is a folder.
 
     Raises:
         ReportError: the case is not decided as csam, or the authority has something against it.
@@ -98,7 +102,7 @@ def bundle(
     ]
     if done and not again:
         what = f"it was reported to {done[0].authority}, and need not be reported again"
-        raise ReportError("conflict", what, where="case", hint="--again, if you want to all the same")
+        raise ReportError("conflict", what, where="case", hint="again, on purpose")
     document = to.prepare(gathered.document)
     faults = to.faults(document)
     if faults:
@@ -115,7 +119,7 @@ def bundle(
         audit.append(connection, office.actor, "report.bundled", f"case:{case_id}", facts, at=now)
         _remember(connection, document, recipients, office.actor, Subject(case_id, None), files)
 
-    with packing(out, recipients) as packer:
+    with packing(out, recipients, one_file=one_file) as packer:
         document = _pack_files(office, packer, document, gathered.objects, recipients)
         with office.vault.engine.begin() as connection:
             made(connection, sum(each.content is not None for each in document.items))
@@ -197,6 +201,60 @@ def disclose(
             document = document.model_copy(update={"custody": _custody(connection, gathered)})
         title = f"Disclosure on legal process {reference}"
         return _finish(office, packer, document, title, ())
+
+
+def page_packages(
+    connection: Connection, *, before: str | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """What was made, the newest first, from behind ``before``: the rows of ``report_package``."""
+    query = select(report_package).order_by(report_package.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(report_package.c.id < before)
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def export_originals(office: Office, export_id: str, out: Path) -> Manifest:
+    """The originals of an export that ``office.actor`` asked for and somebody else authorised: one tar file.
+
+    It has the files and a list of them, and says nothing of people, decisions or places. It is made once:
+    when this returns, the export is given.
+
+    Raises:
+        ReportError: it is not authorised for this actor now, or somebody was quicker.
+        VaultError, OutputError: content cannot be opened, or the package not be written.
+    """
+    now = office.vault.clock()
+    with reading(office.vault.engine) as connection:
+        asked, chosen = ready_export(connection, export_id, by=office.actor, now=now)
+        gathered = gather(
+            connection,
+            Subject(asked.case, asked.item),
+            "export",
+            office.settings,
+            now=now,
+            jurisdiction=office.settings.jurisdiction,
+        )
+    recipients, wanted = Recipients.of(asked.recipients), set(chosen)
+    bare = {"person": "", "platform_id": "", "service": "", "room": "", "url": "", "found_by": ()}
+    listed = tuple(each.model_copy(update=bare) for each in gathered.document.items if each.id in wanted)
+    document = gathered.document.model_copy(
+        update={"items": listed, "persons": (), "decision": None, "elsewhere": ()}
+    )
+    objects = {item: object_id for item, object_id in gathered.objects.items() if item in wanted}
+    with packing(out, recipients, one_file=True) as packer:
+        document = _pack_files(office, packer, document, objects, recipients)
+        files = sum(each.content is not None for each in document.items)
+        packer.add(REPORT, document.model_dump_json(indent=1).encode())
+        manifest = packer.close(office.key, document.id, document.purpose, document.made_at)
+    try:
+        with office.vault.engine.begin() as connection:
+            at, subject = office.vault.clock(), Subject(asked.case, asked.item)
+            give_export(connection, export_id, document.id, files, by=office.actor, now=at)
+            _remember(connection, document, recipients, office.actor, subject, files)
+    except BaseException:
+        out.unlink()
+        raise
+    return manifest
 
 
 def _ask(
