@@ -18,6 +18,7 @@ matches = st.builds(
     distance=st.integers(0, 64),
     view=_text,
     frame=st.integers(0, 9),
+    seconds=st.none() | st.floats(0, 1e9),
     category=_text,
     benign=st.booleans(),
     value=_maybe,

@@ -65,6 +65,7 @@ def test_json_lines_are_json(tmp_path: Path) -> None:
             "frame": 0,
             "category": "A1",
             "benign": False,
+            "seconds": None,
         }
     ]
 

@@ -64,7 +64,14 @@ def _as_json(path: str, examination: Examination, shown: list[Fingerprint]) -> d
         "height": examination.height,
         "frames": examination.frames,
         "fingerprints": [
-            {"signal": f.signal, "value": _text(f), "view": f.view, "frame": f.frame, "quality": f.quality}
+            {
+                "signal": f.signal,
+                "value": _text(f),
+                "view": f.view,
+                "frame": f.frame,
+                "seconds": f.seconds,
+                "quality": f.quality,
+            }
             for f in shown
         ],
         "unchecked": [{"what": u.what, "why": u.why, "detail": u.detail} for u in examination.unchecked],
@@ -88,6 +95,7 @@ def _show(path: str, examination: Examination, shown: list[Fingerprint], *, firs
                     [
                         f.view if f.view != "as is" else "",
                         f"frame {f.frame}" if f.frame else "",
+                        f"{f.seconds:.2f} s" if f.seconds else "",
                         f"quality {f.quality}" if f.quality is not None else "",
                     ],
                 )

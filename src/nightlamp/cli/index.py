@@ -192,6 +192,7 @@ def _as_json(match: Match, with_entry_ids: bool) -> dict[str, Any]:
         "distance": match.distance,
         "view": match.fingerprint.view,
         "frame": match.fingerprint.frame,
+        "seconds": match.fingerprint.seconds,
         "benign": match.bank.benign,
     }
     return {**told, "entry_id": match.entry_id} if with_entry_ids else told

@@ -188,7 +188,8 @@ def _told(about: Mapping[str, Any], wait: bool) -> dict[str, Any]:
 def _fingerprint(given: Fingerprint) -> dict[str, Any]:
     told: dict[str, Any] = {"signal": given.signal, "value": given.value.hex()}
     told |= {"view": given.view, "frame": given.frame}
-    return told if given.quality is None else {**told, "quality": given.quality}
+    told |= {"quality": given.quality, "seconds": given.seconds}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _results(response: httpx.Response) -> tuple[Outcome | ClientError, ...]:

@@ -120,7 +120,7 @@ def matches_of(connection: Connection, verdicts: Sequence[str]) -> dict[str, lis
     query = select(match).where(match.c.verdict.in_(verdicts)).order_by(match.c.id)
     for row in connection.execute(query):
         bank = Bank(row.bank, row.source, row.category, row.trust, row.benign)
-        fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality)
+        fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality, row.seconds)
         found[row.verdict].append(
             Match(fingerprint, bank, row.entry_id, row.category, row.distance, row.disputed)
         )
@@ -140,7 +140,7 @@ def page_matches(
     found = []
     for row in connection.execute(query):
         of = Bank(row.bank, row.source, row.category, row.trust, row.benign)
-        fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality)
+        fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality, row.seconds)
         each = Match(fingerprint, of, row.entry_id, row.category, row.distance, row.disputed)
         found.append((int(row.id), str(row.item), str(row.verdict), each))
     return found
@@ -259,6 +259,7 @@ def pack_matches(ruling: Ruling, most: int) -> Iterator[dict[str, Any]]:
             "distance": each.distance,
             "view": each.fingerprint.view,
             "frame": each.fingerprint.frame,
+            "seconds": each.fingerprint.seconds,
             "quality": each.fingerprint.quality,
             "disputed": each.disputed,
         }

@@ -102,7 +102,7 @@ class Submission:
         digest = examination and next(
             (f.value.hex() for f in examination.fingerprints if f.signal == "sha256"), ""
         )
-        given = [[f.signal, f.value.hex(), f.view, f.frame, f.quality] for f in self.fingerprints]
+        given = [[f.signal, f.value.hex(), f.view, f.frame, f.quality, f.seconds] for f in self.fingerprints]
         parts: list[object] = [
             self.kind,
             digest if self.content is not None else "",

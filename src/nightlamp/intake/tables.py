@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -107,6 +108,7 @@ match = Table(
     Column("distance", Integer, nullable=False),
     Column("view", String(40), nullable=False),
     Column("frame", Integer, nullable=False),
+    Column("seconds", Float),  # of a video, when the frame is shown
     Column("quality", Integer),
     Column("disputed", Boolean, nullable=False),
 )

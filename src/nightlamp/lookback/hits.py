@@ -121,6 +121,7 @@ def _rows(connection: Connection, candidates: Sequence[Candidate], now: datetime
             "value": fingerprint.value,
             "view": fingerprint.view,
             "frame": fingerprint.frame,
+            "seconds": fingerprint.seconds,
             "quality": fingerprint.quality,
             "distance": c.distance,
             "found_at": now,
@@ -133,7 +134,7 @@ def _rows(connection: Connection, candidates: Sequence[Candidate], now: datetime
 
 
 def _match(row: Row[Any]) -> Match:
-    fingerprint = Fingerprint(row.signal, bytes(row.value), row.view, row.frame, row.quality)
+    fingerprint = Fingerprint(row.signal, bytes(row.value), row.view, row.frame, row.quality, row.seconds)
     of = Bank(row.name, row.source, row.bank_category, row.trust, row.benign)
     entry_id = row.source_id or f"entry {row.entry}"
     return Match(fingerprint, of, entry_id, row.category or of.category, row.distance, row.disputed)

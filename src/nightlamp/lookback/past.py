@@ -123,7 +123,8 @@ def _sort(
             near.setdefault(f.signal, []).append(f)
     digests += exact.values()
     for name, some in near.items():
-        details = json.dumps([[f.view, f.frame, f.quality] for f in some], separators=(",", ":"))
+        rows = [[f.view, f.frame, f.quality] + ([] if f.seconds is None else [f.seconds]) for f in some]
+        details = json.dumps(rows, separators=(",", ":"))
         prints.append(
             {"ref": ref, "signal": name, "values": b"".join(f.value for f in some), "details": details}
         )
@@ -147,10 +148,7 @@ def unpack(signal: str, values: bytes, details: str) -> list[Fingerprint]:
     """The fingerprints of one row of ``lookback_print``."""
     rows = json.loads(details)
     size = len(values) // max(1, len(rows))
-    return [
-        Fingerprint(signal, values[at * size : (at + 1) * size], view, frame, quality)
-        for at, (view, frame, quality) in enumerate(rows)
-    ]
+    return [Fingerprint(signal, values[at * size : (at + 1) * size], *told) for at, told in enumerate(rows)]
 
 
 def forget(connection: Connection, item: str) -> bool:

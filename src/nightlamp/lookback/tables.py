@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 from nightlamp.store.tables import BigKey, UtcDateTime, metadata
 
@@ -34,7 +46,8 @@ lookback_print = Table(
     Column("ref", ForeignKey("lookback_item.id"), primary_key=True),
     Column("signal", String(40), primary_key=True),
     Column("values", LargeBinary, nullable=False),
-    Column("details", Text, nullable=False),  # JSON: [[view, frame, quality], …] in the order of the values
+    # JSON: [[view, frame, quality, of a video seconds], …] in the order of the values
+    Column("details", Text, nullable=False),
 )
 
 # Items that were committed when the banks were already newer than what they were screened with.
@@ -81,6 +94,7 @@ lookback_hit = Table(
     Column("value", LargeBinary, nullable=False),
     Column("view", String(40), nullable=False),
     Column("frame", Integer, nullable=False),
+    Column("seconds", Float),  # of a video, when the frame is shown
     Column("quality", Integer),
     Column("distance", Integer, nullable=False),
     Column("found_at", UtcDateTime, nullable=False),

@@ -177,6 +177,7 @@ def schema() -> pa.Schema:
         ("frame", pa.int64()),
         ("category", text),
         ("benign", flag),
+        ("seconds", pa.float64()),
         ("value", text),
         ("entry_id", text),
     ]

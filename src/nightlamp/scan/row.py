@@ -10,7 +10,7 @@ from nightlamp.scan.items import Item
 from nightlamp.scan.names import printable
 from nightlamp.values import Action, Examination, Match, Unchecked, Verdict
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class RowMatch:
         bank, category: of the entry.
         signal, distance, view, frame: how the item matched it.
         benign: the bank is a filter of known files.
+        seconds: of a video, when that frame is shown.
         value: the item's own fingerprint, as the signal's text.
         entry_id: the source's id of the entry.
     """
@@ -32,6 +33,7 @@ class RowMatch:
     frame: int
     category: str
     benign: bool = False
+    seconds: float | None = None
     value: str | None = field(default=None, repr=False)
     entry_id: str | None = field(default=None, repr=False)
 
@@ -107,6 +109,7 @@ def _row_match(match: Match, secrets: Secrets) -> RowMatch:
         match.fingerprint.frame,
         printable(match.category),
         match.bank.benign,
+        match.fingerprint.seconds,
         value,
         printable(match.entry_id) if secrets.entry_ids else None,
     )

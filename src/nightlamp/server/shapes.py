@@ -68,6 +68,7 @@ class GivenFingerprint(Given):
     quality: int | None = Field(None, ge=0, le=100, description="of a perceptual signal")
     view: Annotated[str, StringConstraints(max_length=40, pattern=r"^[a-z0-9 ,]*$")] = "as is"
     frame: int = Field(0, ge=0, le=2**31 - 1)
+    seconds: float | None = Field(None, ge=0, le=1e9, description="of a video, when the frame is shown")
 
 
 class FingerprintItem(About):
@@ -130,6 +131,7 @@ class MatchOut(BaseModel):
     exact: bool
     view: str
     frame: int
+    seconds: float | None = Field(description="of a video, when the frame is shown")
     disputed: bool
     entry_id: str | None = None
 

@@ -199,7 +199,12 @@ def _hashes(principal: Principal, item: shapes.FingerprintItem, name: str) -> Su
     for at, given in enumerate(item.fingerprints):
         found.append(
             Fingerprint(
-                given.signal, value_of(given.signal, given.value, at), given.view, given.frame, given.quality
+                given.signal,
+                value_of(given.signal, given.value, at),
+                given.view,
+                given.frame,
+                given.quality,
+                given.seconds,
             )
         )
     return Submission(

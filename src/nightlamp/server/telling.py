@@ -73,6 +73,7 @@ def match(found: Match, review: bool) -> dict[str, Any]:
         "exact": found.exact,
         "view": found.fingerprint.view,
         "frame": found.fingerprint.frame,
+        "seconds": found.fingerprint.seconds,
         "disputed": found.disputed,
     }
     return {**told, "entry_id": found.entry_id} if review else told

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.Column("view", sa.String(length=40), nullable=False),
         sa.Column("frame", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=True),
         sa.Column("quality", sa.Integer(), nullable=True),
         sa.Column("distance", sa.Integer(), nullable=False),
         sa.Column("found_at", UtcDateTime(), nullable=False),

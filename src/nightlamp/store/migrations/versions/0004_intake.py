@@ -195,6 +195,7 @@ def upgrade() -> None:
         sa.Column("distance", sa.Integer(), nullable=False),
         sa.Column("view", sa.String(length=40), nullable=False),
         sa.Column("frame", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=True),
         sa.Column("quality", sa.Integer(), nullable=True),
         sa.Column("disputed", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["verdict"], ["verdict.id"], name=op.f("fk_match_verdict_verdict")),
