@@ -13,6 +13,14 @@ The way of a report: ``drafts`` → ``lifecycle`` (people) → ``sending`` (the 
 from nightlamp.reports.by_rule import ByRule, remember
 from nightlamp.reports.drafts import Operator, draft_for, files_of
 from nightlamp.reports.evidence import Evidence
+from nightlamp.reports.exports import (
+    Export,
+    ask_export,
+    authorise_export,
+    get_export,
+    page_exports,
+    stop_export,
+)
 from nightlamp.reports.lifecycle import (
     NewFile,
     NewReport,
@@ -45,6 +53,7 @@ __all__ = [
     "ByRule",
     "Call",
     "Evidence",
+    "Export",
     "NewFile",
     "NewReport",
     "Operator",
@@ -56,6 +65,8 @@ __all__ = [
     "StoredReport",
     "add_files",
     "approve",
+    "ask_export",
+    "authorise_export",
     "calls_of",
     "change",
     "client_of",
@@ -65,8 +76,10 @@ __all__ = [
     "draft_for",
     "files_of",
     "follow_up",
+    "get_export",
     "get_report",
     "loops",
+    "page_exports",
     "page_reports",
     "prior_numbers",
     "remember",
@@ -74,4 +87,5 @@ __all__ = [
     "send_again",
     "sender_of",
     "standing",
+    "stop_export",
 ]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-Purpose = Literal["report", "disclosure"]
+Purpose = Literal["report", "disclosure", "export"]
 
 
 class _Part(BaseModel):

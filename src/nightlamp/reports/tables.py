@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     String,
     Table,
@@ -128,7 +129,7 @@ report_package = Table(
     "report_package",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("purpose", String(10), nullable=False),  # report, disclosure
+    Column("purpose", String(10), nullable=False),  # report, disclosure, export
     Column("authority", String(40), nullable=False),  # of a report
     Column("case", ID, index=True),
     Column("item", ID),  # of a disclosure of one item
@@ -148,4 +149,27 @@ disclosure_ask = Table(
     Column("recipients", String(16), primary_key=True),  # fingerprint of the keys
     Column("by", String(200), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
+)
+
+# Originals of a case that somebody asks for: a second person authorises, then they are given once, sealed.
+report_export = Table(
+    "report_export",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("case", ID, nullable=False, index=True),
+    Column("item", ID),  # NULL: all that the case had when it was asked for
+    Column("items", Integer, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),  # of their ids
+    Column("round", Integer, nullable=False),  # with the decision: how the case stood then
+    Column("decision", ID),
+    Column("recipients", JSON, nullable=False),  # age public keys
+    Column("reason", String(500), nullable=False),
+    Column("state", String(10), nullable=False),  # asked, authorised, given, refused, withdrawn
+    Column("asked_by", String(200), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("settled_by", String(200)),  # who authorised, refused or withdrew it
+    Column("settled_at", UtcDateTime),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("given_at", UtcDateTime),
+    Column("package", ID),
 )

@@ -66,6 +66,16 @@ class ReportsSettings(Section):
         description="who may, by the audit log's names, e.g. operator:alice; empty: everybody "
         "who can run the command and has the private key",
     )
+    export_hours: PositiveInt = Field(
+        default=24,
+        le=24 * 30,
+        description="an export of originals is to be authorised within so many hours, and then fetched "
+        "within as many",
+    )
+    export_recipients: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="age public keys for which originals may be exported; empty: any that two people agree on",
+    )
     draft_hours: PositiveInt = Field(
         default=24, description="a draft that waits longer is called overdue in nightlamp report status"
     )
@@ -84,7 +94,7 @@ class ReportsSettings(Section):
     legal_url: str = Field(default="", max_length=2083, description="a page for law enforcement")
     platform: str = Field(default="", max_length=256, description="the service's full name")
 
-    @field_validator("disclosers", mode="before")
+    @field_validator("disclosers", "export_recipients", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value

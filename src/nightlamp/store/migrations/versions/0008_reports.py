@@ -159,3 +159,25 @@ def upgrade() -> None:
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("subject", "process", "recipients", "by", name=op.f("pk_disclosure_ask")),
     )
+    op.create_table(
+        "report_export",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("case", sa.String(length=36), nullable=False),
+        sa.Column("item", sa.String(length=36), nullable=True),
+        sa.Column("items", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("decision", sa.String(length=36), nullable=True),
+        sa.Column("recipients", sa.JSON(), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("asked_by", sa.String(length=200), nullable=False),
+        sa.Column("asked_at", UtcDateTime(), nullable=False),
+        sa.Column("settled_by", sa.String(length=200), nullable=True),
+        sa.Column("settled_at", UtcDateTime(), nullable=True),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("given_at", UtcDateTime(), nullable=True),
+        sa.Column("package", sa.String(length=36), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_export")),
+    )
+    op.create_index(op.f("ix_report_export_case"), "report_export", ["case"], unique=False)
