@@ -115,8 +115,10 @@ def change(
     by: str,
     now: datetime,
     files: Mapping[str, FileDetails] | None = None,
+    asks: Sequence[Fault] | None = None,
 ) -> StoredReport:
-    """Replace the document, and what is said of files (by their ids). What was approved must be again.
+    """Replace the document, what is said of files (by their ids), and what is still to be seen to (None: it
+    stays). What was approved must be again.
 
     ``file_viewed_by_esp`` and ``exif_viewed_by_esp`` stay as they are: views say them, not people who edit.
 
@@ -140,8 +142,10 @@ def change(
         connection.execute(
             update(report_file).where(report_file.c.id == file_id).values(details=as_json(kept))
         )
+    left = {} if asks is None else {"asks": [[fault.where, fault.what] for fault in asks]}
     # What a person has had in hand does not go without one.
-    _changed(connection, found, document=as_json(document), edited=True, approvals=max(found.approvals, 1))
+    needed = max(found.approvals, 1)
+    _changed(connection, found, document=as_json(document), edited=True, approvals=needed, **left)
     record(connection, by, "report.changed", report_id, {"version": version + 1}, now)
     return get_report(connection, report_id)
 
