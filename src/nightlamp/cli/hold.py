@@ -111,22 +111,25 @@ def request(
 @hold.command()
 @click.argument("object_id", metavar="OBJECT")
 @click.option("--request", required=True, help="The authority's reference of its request to destroy.")
+@click.option(
+    "--despite-reports", is_flag=True, help="Though a report or a disclosure that is under way needs it."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @config_option
-def destroy(object_id: str, request: str, yes: bool, config_file: Path | None) -> int:
+def destroy(object_id: str, request: str, despite_reports: bool, yes: bool, config_file: Path | None) -> int:
     """Destroy an OBJECT now, though holds keep it, because an authority asked for it.
 
-    A hold of a legal request must be released first. The order and the destruction are in the audit log:
-    nightlamp audit show --subject object:… proves them. The exit status is 1 if its bytes could not be
-    removed.
+    A hold of a legal request must be released first, and a report with it finished or retracted. The order
+    and the destruction are in the audit log: nightlamp audit show --subject object:… proves them. The exit
+    status is 1 if its bytes could not be removed.
     """
     settings = load_settings(config_file)
-    from nightlamp.vault import destroy as destroy_now
+    from nightlamp.reports import destroy as destroy_now
 
     if not yes:
         click.confirm(f"Destroy object {object_id} for good?", abort=True)
     with vault_of(settings) as store:
-        gone = destroy_now(store, object_id, actor=operator(), request=request)
+        gone = destroy_now(store, object_id, actor=operator(), request=request, despite=despite_reports)
     click.echo("destroyed" if gone else "marked; its bytes could not be removed yet: nightlamp vault purge")
     return int(not gone)
 

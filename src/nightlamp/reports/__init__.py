@@ -11,6 +11,7 @@ The way of a report: ``drafts`` → ``lifecycle`` (people) → ``sending`` (the 
 """
 
 from nightlamp.reports.by_rule import ByRule, remember
+from nightlamp.reports.destroying import destroy
 from nightlamp.reports.drafts import Operator, draft_for, files_of
 from nightlamp.reports.evidence import Evidence
 from nightlamp.reports.exports import (
@@ -72,6 +73,7 @@ __all__ = [
     "client_of",
     "consumer_of",
     "count_states",
+    "destroy",
     "draft",
     "draft_for",
     "files_of",

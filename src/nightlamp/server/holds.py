@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from nightlamp import vault
 from nightlamp.access import Principal
 from nightlamp.errors import VaultError
+from nightlamp.reports import destroy as destroy_now
 from nightlamp.server import listings
 from nightlamp.server.asking import Asked, Identity, Limit, need
 from nightlamp.server.listings import Page
@@ -73,6 +74,7 @@ class DestroyIn(Given):
 
     object: Identity
     request: Text = Field(min_length=1, description="its reference")
+    despite_reports: bool = Field(False, description="though a report or a disclosure under way needs it")
 
 
 class DestroyedOut(BaseModel):
@@ -137,9 +139,18 @@ def release_hold(node: Asked, principal: ADMIN, hold_id: Identity, given: Releas
 
 @router.post("/destroy")
 def destroy(node: Asked, principal: ADMIN, given: DestroyIn) -> DestroyedOut:
-    """Destroy an object now, though holds keep it, because an authority asked for it."""
+    """Destroy an object now, though holds keep it, because an authority asked for it.
+
+    Refused while a report that is not finished or a disclosure that was asked for needs it.
+    """
     with _told():
-        gone = vault.destroy(node.vault, given.object, actor=principal.actor, request=given.request)
+        gone = destroy_now(
+            node.vault,
+            given.object,
+            actor=principal.actor,
+            request=given.request,
+            despite=given.despite_reports,
+        )
     return DestroyedOut(destroyed=gone)
 
 

@@ -14,7 +14,7 @@ told of, until a person removes or adopts them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -95,7 +95,14 @@ def purge(vault: Vault, *, delay: timedelta = timedelta(0), now: datetime | None
     return Purged(destroyed, due, failed)
 
 
-def destroy(vault: Vault, object_id: str, *, actor: str, request: str) -> bool:
+def destroy(
+    vault: Vault,
+    object_id: str,
+    *,
+    actor: str,
+    request: str,
+    look: Callable[[Connection], Mapping[str, audit.Detail]] | None = None,
+) -> bool:
     """Destroy an object now, though holds keep it, because an authority asked for it (18 USC 2258B(c)(2)).
 
     The order, every hold that it ends and the destruction are in the audit log.
@@ -105,6 +112,8 @@ def destroy(vault: Vault, object_id: str, *, actor: str, request: str) -> bool:
         object_id: the object.
         actor: who carries it out.
         request: the authority's reference.
+        look: called once nobody else can change the object; what it gives stands in the audit record, and
+            what it raises refuses the order.
 
     Returns:
         Whether its bytes are gone; if not, the storage failed, and the next purge tries again.
@@ -121,6 +130,7 @@ def destroy(vault: Vault, object_id: str, *, actor: str, request: str) -> bool:
                 "a legal request keeps it", where=f"object {object_id}", hint="nightlamp hold release"
             )
         facts: dict[str, audit.Detail] = {"request": reference, "holds": len(active)}
+        facts |= look(connection) if look is not None else {}
         audit.append(connection, actor, "vault.destruction_ordered", f"object:{object_id}", facts, at=now)
         for each in active:
             release(connection, each.id, actor=actor, reason=f"destruction: {reference}", now=now)

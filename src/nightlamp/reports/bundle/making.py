@@ -34,7 +34,7 @@ from nightlamp.store import reading
 from nightlamp.vault import HoldRequest, Identity, Recipients, Vault, hold_for_request, reference_of, term
 from nightlamp.vault.holds import place_hold
 
-_ASKED = timedelta(days=7)
+ASKED = timedelta(days=7)  # so long a first person's word for a disclosure counts
 _MOST_FILES = 99_999
 _AT_ONCE = 500
 
@@ -267,7 +267,7 @@ def _ask(
 ) -> int:
     """How many people have asked for it within a week, with this one."""
     c = disclosure_ask.c
-    connection.execute(delete(disclosure_ask).where(c.at < now - _ASKED))
+    connection.execute(delete(disclosure_ask).where(c.at < now - ASKED))
     same = (c.subject == subject.id) & (c.process == reference) & (c.recipients == recipients.fingerprint)
     asked = set(connection.scalars(select(c.by).where(same)))
     if office.actor not in asked:
