@@ -70,6 +70,7 @@ class Desk:
         item: str | None = None,
         action: str = "review",
         frames: int = 1,
+        media_type: str = "image/png",
         where: Where = NOWHERE,
         rule: str = "listed",
         **handling: Any,
@@ -78,7 +79,7 @@ class Desk:
         late = item is not None
         item = item or new_id()
         submission = Submission("thekey", fingerprints=prints, actor=actor, where=where)
-        examination = Examination("image/png", 100, 10, 10, frames, prints)
+        examination = Examination(media_type, 100, 10, 10, frames, prints)
         verdict = Verdict(action, ("because",), tuple(matches), rule=rule, handling=Handling(**handling))
         ruling = Ruling(new_id(), item, verdict, None, 0, late, len(matches), self.now)
         entry = Entry(Subject(item, submission, examination, late), ruling, self.now)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from nightlamp.banks.live import all_banks, find_entries, get_entries
 from nightlamp.cases import (
@@ -26,12 +28,13 @@ from nightlamp.cases import (
     precision_by_list,
     precision_by_rule,
     record_reveal,
+    record_stills,
     times,
     viewed,
 )
 from nightlamp.errors import CaseError
 from nightlamp.intake.submission import Where
-from nightlamp.store import reading
+from nightlamp.store import metadata, reading
 from nightlamp.values import Bank
 
 from .conftest import CLEAR, CSAM, NOW, TRUSTED, matching, pdq, sha256
@@ -88,6 +91,33 @@ def test_viewed_means_every_frame_as_it_is(desk, item, reveals, whole):
         shown(desk, item, **each)
     with reading(desk.engine) as connection:
         assert viewed(connection, item).whole is whole
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("media_type", ["video/mp4", "video/x-matroska"])
+def test_of_a_video_no_stills_are_the_whole(desk, media_type, frames):
+    item = desk.submit(sha256("v"), frames=frames, media_type=media_type)
+    desk.open()
+    desk.do(claim, desk.case_of(item), by=ANN)
+    for frame in (None, *range(frames)):
+        shown(desk, item, frame=frame)
+    with reading(desk.engine) as connection:
+        assert not viewed(connection, item).whole
+
+
+def test_the_stills_of_a_strip_are_on_record(desk, item):
+    case = desk.case_of(item)
+    made = {"level": 1, "frame": None, "started_at": desk.now}
+    reveal = desk.writer.write(lambda c: record_reveal(c, case, item, by=ANN, **made))
+    strip = desk.do(hand_out, reveal, by=ANN)
+    desk.do(record_stills, reveal, strip, [0, 7, 15], by=ANN)
+    record = metadata.tables["audit_record"].c
+    with reading(desk.engine) as connection:
+        found = connection.execute(
+            select(record.actor, record.subject, record.details).where(record.action == "cases.stills")
+        ).one()
+    assert (found.actor, found.subject) == (ANN, f"item:{item}")
+    assert json.loads(found.details) == {"reveal": reveal, "case": case, "stills": [0, 7, 15]}
 
 
 def test_what_two_people_saw_together_nobody_has_viewed(desk, item):

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 from PIL import Image
+from tests.films import film, scenes
 
 from nightlamp.errors import MediaError
 from nightlamp.examine import Look, Renderer
@@ -69,6 +70,45 @@ def test_frames_are_side_by_side_or_alone(renderer):
     assert strip.size == (8 * 96 + 7 * 4, 48)
     last = Image.open(io.BytesIO(renderer.render(out.getvalue(), Look(300, grey=False, frame=11)).jpeg))
     assert last.getpixel((100, 50))[0] > 200
+
+
+def test_a_video_is_a_strip_of_stills_or_one_frame(renderer):
+    video = film([Image.new("RGB", (160, 96), (4 * at, 80, 80)) for at in range(60)])
+    made = renderer.render(video, Look(96, 8.0, frame=None))
+    assert made.frames == (0, 7, 15, 22, 30, 37, 45, 52)
+    strip = Image.open(io.BytesIO(made.jpeg))
+    assert (strip.size, strip.mode) == ((8 * 96 + 7 * 4, 58), "L")
+    for frame in (0, 31, 59):
+        made = renderer.render(video, Look(1600, grey=False, frame=frame))
+        still = Image.open(io.BytesIO(made.jpeg))
+        assert made.frames == (frame,)
+        assert still.size == (160, 96)
+        assert abs(still.getpixel((80, 48))[0] - 4 * frame) < 12
+    with pytest.raises(MediaError) as caught:
+        renderer.render(video, Look(96, frame=60))
+    assert caught.value.code == "damaged"
+
+
+def test_of_a_long_video_stills_are_those_that_are_quickly_reached():
+    video = film(scenes([1], 200, 160, 96), apart=50)
+    quick = Renderer(Limits(pixels=160 * 96 * 16, seconds=10))
+    try:
+        made = quick.render(video, Look(96, 8.0, frame=None))
+        assert made.frames[0] == 0
+        assert len(made.frames) == 8
+        assert all(0 < after - before <= 50 for before, after in pairwise(made.frames))
+        with pytest.raises(MediaError) as caught:
+            quick.render(film(scenes([1], 200), apart=200), Look(96, frame=190))
+        assert caught.value.code == "too many frames"
+    finally:
+        quick.close()
+
+
+def test_of_a_broken_video_what_there_is_is_shown(renderer):
+    header = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    video = film(scenes([1], 60), header=header)
+    made = renderer.render(video[: len(video) // 2], Look(96, 8.0, frame=None))
+    assert 1 <= len(made.frames) <= 8
 
 
 @pytest.mark.parametrize(

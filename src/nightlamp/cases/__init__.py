@@ -68,6 +68,7 @@ from nightlamp.cases.reveals import (
     highest_level,
     may_reveal,
     record_reveal,
+    record_stills,
     viewed,
 )
 from nightlamp.cases.splitting import Split, how_many, items_among, split, unsplit, unsplittable
@@ -137,6 +138,7 @@ __all__ = [
     "precision_by_rule",
     "queues",
     "record_reveal",
+    "record_stills",
     "release",
     "renew",
     "resting_until",

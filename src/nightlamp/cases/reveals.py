@@ -7,6 +7,7 @@ they must not claim more than is certain.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -228,12 +229,31 @@ def hand_out(connection: Connection, reveal_id: str, *, by: str, now: datetime) 
     return Shown(*connection.execute(query.join(items, items.c.id == r.item).where(r.id == reveal_id)).one())
 
 
+def record_stills(
+    connection: Connection, reveal_id: str, shown: Shown, stills: Sequence[int], *, by: str, now: datetime
+) -> None:
+    """Say which frames stand in a strip; commit it before the pixels are given out.
+
+    Args:
+        connection: in a transaction that may write.
+        reveal_id: the reveal's.
+        shown: what was handed out for it.
+        stills: the numbers of the frames.
+        by: whose reveal it is.
+        now: the time.
+    """
+    facts: dict[str, Detail] = {"reveal": reveal_id, "case": shown.case, "stills": list(stills)}
+    append(connection, by, "cases.stills", f"item:{shown.item}", facts, at=now)
+
+
 def viewed(connection: Connection, item: str) -> Viewed:
     """What of an item was seen by somebody here, for reports.
 
-    The whole of it only if one and the same person saw every frame as it is, and each reveal was ended.
+    The whole of it only if one and the same person saw every frame as it is, and each reveal was ended. Of a
+    video never: stills are not all of it, and its sound is not played.
     """
-    frames = connection.scalar(select(items.c.frames).where(items.c.id == item))
+    query = select(items.c.frames, items.c.media_type).where(items.c.id == item)
+    frames, media_type = connection.execute(query).one_or_none() or (0, "")
     r = reveal.c
     seen: dict[str, set[int | None]] = {}
     exif = False
@@ -244,6 +264,7 @@ def viewed(connection: Connection, item: str) -> Viewed:
             seen.setdefault(row.by, set()).add(row.frame)
     every = set(range(frames or 0))
     whole = any(None in of or (every and every <= of) for of in seen.values())
+    whole = whole and not media_type.startswith("video/")
     return Viewed(bool(whole), exif)
 
 

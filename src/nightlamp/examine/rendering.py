@@ -38,9 +38,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A JPEG without metadata."""
+    """A JPEG without metadata, and the numbers of the frames in it."""
 
     jpeg: bytes = field(repr=False)
+    frames: tuple[int, ...] = (0,)
 
 
 class Renderer:
@@ -81,8 +82,9 @@ class Renderer:
         try:
             process.request(source, asdict(look))
             match process.answer(self._limits.seconds + GRACE_SECONDS):
-                case ["p", int(length)] if 0 < length <= _MOST_BYTES:
-                    return Rendered(bytes(wire.receive_bytes(process.socket, length)))
+                case ["p", int(length), list(frames)] if 0 < length <= _MOST_BYTES:
+                    jpeg = bytes(wire.receive_bytes(process.socket, length))
+                    return Rendered(jpeg, tuple(each for each in frames[: look.strip] if type(each) is int))
                 case ["u", str(code), str(detail)]:
                     raise MediaError(_code(code), detail)
                 case _:

@@ -158,13 +158,13 @@ def _render(pool: socket.socket, file: BinaryIO, limits: Limits, look: dict[str,
     names = ("side", "blur", "grey", "frame", "strip")
     _alarm(limits.seconds)
     try:
-        made = render(file.read(), limits, **{name: look[name] for name in names})
+        made, numbers = render(file.read(), limits, **{name: look[name] for name in names})
     except MediaError as error:
         wire.send(pool, ["u", error.code, error.detail])
     except MemoryError:
         wire.send(pool, ["u", "out of memory", ""])
     else:
-        wire.send(pool, ["p", len(made)], data=made)
+        wire.send(pool, ["p", len(made), numbers], data=made)
     finally:
         _alarm(0)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from PIL import Image, ImageFilter
 
 from nightlamp.errors import MediaError
 from nightlamp.media.decode import decode
+from nightlamp.media.frame import Frame
 from nightlamp.media.limits import Limits
+from nightlamp.media.sniff import HEAD, sniff
 from nightlamp.values import AS_IS
 
 _QUALITY = 85
@@ -24,8 +26,8 @@ def render(
     grey: bool,
     frame: int | None,
     strip: int,
-) -> bytes:
-    """A JPEG of one frame, or of several side by side.
+) -> tuple[bytes, list[int]]:
+    """A JPEG of one frame, or of several side by side, and their numbers.
 
     Args:
         data: the whole file.
@@ -39,22 +41,44 @@ def render(
     Raises:
         MediaError: there is nothing that can be decoded.
     """
-    opened = decode(data, limits, "full")
-    wanted = {frame} if frame is not None else spread(min(opened.frame_count, limits.frames), strip)
-    problem: MediaError | None = None
     made: list[Image.Image] = []
-    for each in opened.frames:
-        if isinstance(each, MediaError):
-            problem = problem or each
-        elif each.view == AS_IS and each.number in wanted:
-            made.append(_small(each.picture(), side, blur, grey))
-            if len(made) == len(wanted):
-                break
-    if not made:
-        raise problem or MediaError("damaged", "there is no such frame")
+    numbers: list[int] = []
+    for each in _stills(data, limits, frame, strip):
+        made.append(_small(each.picture(), side, blur, grey))
+        numbers.append(each.number)
     out = io.BytesIO()
     _side_by_side(made).save(out, "JPEG", quality=_QUALITY)
-    return out.getvalue()
+    return out.getvalue(), numbers
+
+
+def _stills(data: bytes | memoryview, limits: Limits, frame: int | None, strip: int) -> Iterator[Frame]:
+    """At least one frame, each as it is."""
+    media_type = sniff(bytes(data[:HEAD]))
+    found = False
+    problem: MediaError | None = None
+    if media_type.startswith("video/") and len(data) <= limits.bytes:
+        from nightlamp.media import video
+
+        try:
+            for still in video.stills(data, media_type, limits, frame=frame, most=strip):
+                found = True
+                yield still
+        except MediaError as error:
+            problem = error
+    else:
+        opened = decode(data, limits, "full")
+        wanted = {frame} if frame is not None else spread(min(opened.frame_count, limits.frames), strip)
+        for each in opened.frames:
+            if isinstance(each, MediaError):
+                problem = problem or each
+            elif each.view == AS_IS and each.number in wanted:
+                found = True
+                yield each
+                wanted.remove(each.number)
+                if not wanted:
+                    return
+    if not found:
+        raise problem or MediaError("damaged", "there is no such frame")
 
 
 def spread(count: int, most: int) -> set[int]:

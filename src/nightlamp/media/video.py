@@ -87,6 +87,42 @@ class Timetable:
 
 def open_video(data: bytes | memoryview, media_type: str, limits: Limits, detail: Detail) -> Decoded:
     """``decode`` for a video: lists its packets, and decodes when frames are asked for; see there."""
+    table, size, lost = _read(data, media_type, limits)
+    frames = _sampled(data, media_type, limits, detail, table, lost)
+    return Decoded(media_type, *size, len(table.marks), frames)
+
+
+def stills(
+    data: bytes | memoryview, media_type: str, limits: Limits, *, frame: int | None, most: int
+) -> Iterator[Frame]:
+    """One frame at full size, or up to ``most``, about evenly spread and quickly reached.
+
+    Raises:
+        MediaError: as ``decode``; there is no such frame, or it is too far from where decoding can begin.
+    """
+    table, _, lost = _read(data, media_type, limits)
+    count = len(table.marks)
+    if frame is None:
+        wanted = sorted({step * count // min(most, count) for step in range(min(most, count))})
+    elif frame < count:
+        wanted = [frame]
+    else:
+        raise MediaError("damaged", "there is no such frame")
+    with _opened(data, media_type, limits) as (container, stream):
+        budget = (1 if frame is None else VIDEO_PIXELS) * limits.pixels // _pixels(stream)
+        runs = plan(wanted, table.keys, max(1, budget))
+        if frame is not None and list(runs[-1].stops) != wanted:
+            raise MediaError("too many frames", "too many would have to be decoded to reach this one")
+        for number, picture, stop in _decoded(container, stream, table, runs, lost):
+            if stop and (frame is None or number == frame):
+                check_pixels((picture.width, picture.height), limits.pixels)
+                yield next(_views(picture, number, float(table.seconds[number]), "full"))
+
+
+def _read(
+    data: bytes | memoryview, media_type: str, limits: Limits
+) -> tuple[Timetable, tuple[int, int], list[MediaError]]:
+    """The timetable, (width, height) as displayed, and what is known to be missing."""
     cut = is_cut(data, media_type)
     try:
         with _opened(data, media_type, limits) as (container, stream):
@@ -101,13 +137,10 @@ def open_video(data: bytes | memoryview, media_type: str, limits: Limits, detail
     lost = [] if table.whole else [MediaError("truncated", "less is there than is announced")]
     if tracks > 1:
         lost.append(MediaError("too many frames", f"one of {tracks} video tracks was examined"))
-    if table.turn >= 5:
-        width, height = height, width
-    frames = _frames(data, media_type, limits, detail, table, lost)
-    return Decoded(media_type, width, height, len(table.marks), frames)
+    return table, (height, width) if table.turn >= 5 else (width, height), lost
 
 
-def _frames(
+def _sampled(
     data: bytes | memoryview,
     media_type: str,
     limits: Limits,
@@ -120,8 +153,7 @@ def _frames(
     seen: np.ndarray | None = None
     try:
         with _opened(data, media_type, limits) as (container, stream):
-            size = max(1, stream.codec_context.width * stream.codec_context.height)
-            most = max(1, VIDEO_PIXELS * limits.pixels // size)
+            most = max(1, VIDEO_PIXELS * limits.pixels // _pixels(stream))
             wanted = ticks(table.seconds, max(1, min(limits.video_frames * 3 // 4, most)))
             scenes = limits.video_frames - len(wanted)
             runs = plan(wanted, table.keys, most)
@@ -256,6 +288,10 @@ def _ascending(marks: np.ndarray, keys: Sequence[tuple[int, int]]) -> Sequence[t
         if frame > found[-1][0] and packet > found[-1][1]:
             found.append((int(frame), packet))
     return found
+
+
+def _pixels(stream: VideoStream) -> int:
+    return max(1, stream.codec_context.width * stream.codec_context.height)
 
 
 def _turn(stream: VideoStream, packet: Packet[VideoStream]) -> int | None:

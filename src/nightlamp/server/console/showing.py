@@ -19,7 +19,7 @@ from nightlamp import cases
 from nightlamp.accounts import Person
 from nightlamp.cases import FULL
 from nightlamp.errors import CaseError, MediaError, VaultError
-from nightlamp.examine import Look
+from nightlamp.examine import Look, Rendered
 from nightlamp.server.console.desk import Reviewer, desk_of, terms_of
 from nightlamp.server.console.pages import page
 from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting
@@ -94,7 +94,14 @@ def pixels(request: Request, visit: Visiting, person: Reviewer, reveal_id: str, 
         )
         if shown is None or shown.object is None:
             raise Problem("not-found")
-        return Response(_jpeg(visit, person, shown), media_type="image/jpeg")
+        made = _render(visit, person, shown)
+        if shown.frame is None:
+            visit.node.writer.write(
+                lambda c: cases.record_stills(
+                    c, reveal_id, shown, made.frames, by=person.actor, now=utc_now()
+                )
+            )
+        return Response(made.jpeg, media_type="image/jpeg")
     finally:
         _PLACES.release()
 
@@ -127,7 +134,7 @@ def _store(
     )
 
 
-def _jpeg(visit: Visit, person: Person, shown: cases.Shown) -> bytes:
+def _render(visit: Visit, person: Person, shown: cases.Shown) -> Rendered:
     assert shown.object is not None
     look = LOOKS[shown.level]
     look = Look(look.side, look.blur, look.grey, shown.frame)
@@ -136,7 +143,7 @@ def _jpeg(visit: Visit, person: Person, shown: cases.Shown) -> bytes:
     try:
         identity = Identity.read(visit.node.settings.console_identity)
         visit.node.vault.open_to(out, shown.object, identity, actor=person.actor, why=why)
-        return visit.node.renderer.render(out.getbuffer(), look).jpeg
+        return visit.node.renderer.render(out.getbuffer(), look)
     except VaultError as error:
         raise Problem("unavailable", error.what) from None
     except MediaError as error:
