@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from tests.films import film, scenes
 
 from nightlamp.accounts import ROLES, sessions
 from nightlamp.audit.tables import audit_record as record
@@ -281,16 +283,38 @@ def test_looks_are_steps_that_end_by_themselves(live, tabs):
     assert rows(house, decision)[-1].reason == "seen"
 
 
-def test_an_animation_is_a_strip_of_stills(live, tabs):
+@pytest.mark.parametrize(
+    ("data", "frames", "stills"),
+    [
+        (drawn.film(), 6, [0, 1, 2, 3, 4, 5]),
+        (film(scenes([1, 2], 20)), 40, [0, 5, 10, 15, 20, 25, 30, 35]),
+    ],
+    ids=["animation", "video"],
+)
+def test_what_moves_is_a_strip_of_stills(live, tabs, data, frames, stills):
     house, address = live
-    filed = drawn.file(house.node, 5, data=drawn.film(), frames=6, priority="urgent")
+    filed = drawn.file(house.node, 5, data=data, frames=frames, priority="urgent")
     tab = tabs(house, address, "reviewer")
     assert take(tab, address) == filed.case
-    tab.keyboard.down("7")
-    assert tab.evaluate("picture => picture.naturalWidth", shown(tab)) == 6 * 96 + 5 * 4
-    tab.keyboard.up("7")
-    tab.wait_for_selector("#looking img", state="hidden")
-    assert [each.frame for each in rows(house, reveal)] == [None]
+    assert tab.locator("video, audio, [autoplay]").count() == 0
+    for key, width in (("7", len(stills) * 96 + (len(stills) - 1) * 4), ("8", None), ("9", 160)):
+        if key == "9":
+            tab.fill(".items .chosen .frame", str(frames - 1))
+            tab.locator("h1").first.click()
+        tab.keyboard.down(key)
+        found = tab.evaluate("picture => picture.naturalWidth", shown(tab))
+        assert width in (None, found)
+        tab.keyboard.up(key)
+        tab.wait_for_selector("#looking img", state="hidden")
+    assert [(each.level, each.frame) for each in rows(house, reveal)] == [
+        (1, None),
+        (2, None),
+        (3, frames - 1),
+    ]
+    query = select(record.c.details).where(record.c.action == "cases.stills").order_by(record.c.sequence)
+    with reading(house.node.engine) as connection:
+        told = [json.loads(details)["stills"] for details in connection.scalars(query)]
+    assert told == [stills, stills]
 
 
 def test_pixels_are_given_once_to_the_session_that_asked(live):
