@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from nightlamp.audit import canonical
 from nightlamp.audit.chain import Link, Report, text_hash, verify
@@ -15,13 +15,14 @@ from nightlamp.audit.record import Detail, Draft, Record, check, encode_details,
 from nightlamp.audit.tables import audit_checkpoint, audit_head, audit_record
 from nightlamp.errors import AuditError
 from nightlamp.store.clock import utc_now
+from nightlamp.store.direct import Prepared
 from nightlamp.store.rows import Rows
 
 _AT_ONCE = 1000
 # Made once: building a statement costs more than running it.
-_LOCK = select(audit_head).with_for_update()
+_LOCK = Prepared(select(audit_head.c.sequence, audit_head.c.hash).with_for_update())
 _ROWS = Rows(audit_record)
-_MOVE = update(audit_head)
+_MOVE = Prepared(update(audit_head).values(sequence=bindparam("last"), hash=bindparam("digest")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,7 @@ def append_all(connection: Connection, drafts: Sequence[Draft]) -> list[Appended
     for draft in drafts:
         check(draft.actor, draft.action, draft.subject, draft.details)
         texts.append(encode_details(draft.details))
-    head = _locked_head(connection)
-    sequence, digest = head.sequence, head.hash
+    sequence, digest = _locked_head(connection)
     rows: list[dict[str, object]] = []
     placed: list[Appended] = []
     for draft, text in zip(drafts, texts, strict=True):
@@ -94,17 +94,17 @@ def append_all(connection: Connection, drafts: Sequence[Draft]) -> list[Appended
             }
         )
     _ROWS.add(connection, rows)
-    connection.execute(_MOVE, {"sequence": sequence, "hash": digest})
+    _MOVE.run(connection, last=sequence, digest=digest)
     return placed
 
 
 def checkpoint(connection: Connection, key: SigningKey, *, at: datetime | None = None) -> Checkpoint | None:
     """Sign the chain as it stands and store that, in the caller's transaction; ``None`` if nothing is new."""
-    head = _locked_head(connection)
+    sequence, digest = _locked_head(connection)
     last = _last_checkpoint(connection)
-    if head.sequence == (last.sequence if last else 0):
+    if sequence == (last.sequence if last else 0):
         return None
-    signed = key.sign((last.number if last else 0) + 1, head.sequence, head.hash, time_text(at or utc_now()))
+    signed = key.sign((last.number if last else 0) + 1, sequence, digest, time_text(at or utc_now()))
     connection.execute(
         insert(audit_checkpoint).values(
             number=signed.number,
@@ -184,11 +184,13 @@ def _link(row: Row[tuple[object, ...]]) -> Link:
     return Link(row.sequence, record, row.hash)
 
 
-def _locked_head(connection: Connection) -> Row[tuple[int, int, str]]:
-    head = connection.execute(_LOCK).one_or_none()
-    if head is None:
+def _locked_head(connection: Connection) -> tuple[int, str]:
+    """The last record's number and hash; until the transaction ends nobody else appends."""
+    heads = _LOCK.rows(connection)
+    if not heads:
         raise AuditError("the log has lost its head", where="audit_head", hint="restore the database")
-    return head
+    sequence, digest = heads[0]
+    return sequence, digest
 
 
 def _last_checkpoint(connection: Connection) -> Row[tuple[int, int, str, str, str, bytes]] | None:

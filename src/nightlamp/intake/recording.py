@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from nightlamp import audit
@@ -27,6 +28,7 @@ from nightlamp.intake.tables import fetch, for_review, idempotency, item, match,
 from nightlamp.lookback import Past, remember_all
 from nightlamp.origin import to_json
 from nightlamp.store import Writer, new_id
+from nightlamp.store.direct import Prepared, together
 from nightlamp.store.rows import Rows
 from nightlamp.values import AS_IS
 from nightlamp.vault import HoldRequest, Sealed, Vault
@@ -36,7 +38,10 @@ _TRIES = 2
 # Made once: building a statement costs more than running it.
 _ITEM, _VERDICT, _NAME = Rows(item), Rows(verdict), Rows(idempotency)
 _MATCH = Rows(match, [name for name in match.c.keys() if name != "id"])  # noqa: SIM118 (names, not columns)
-_ENDPOINTS = select(webhook.c.id, webhook.c.every).where(webhook.c.disabled_at.is_(None))
+_FETCH = Rows(fetch, ["id", "url", "attempts", "due"])
+_OUTBOX = Rows(outbox, ["id", "webhook", "item", "payload", "state", "attempts", "last", "created_at", "due"])
+_REVIEW = Rows(for_review, ["item", "verdict", "at", "prints"])
+_ENDPOINTS = Prepared(select(webhook.c.id, webhook.c.every).where(webhook.c.disabled_at.is_(None)))
 KEPT_MATCHES = 200  # of one verdict, the closest
 MOST = 512  # entries written together
 
@@ -185,6 +190,13 @@ class Recorder:
         """All of them, in the writer's transaction; may be run again."""
         answers = _answered_before(connection, entries)
         fresh = [entry for at, entry in enumerate(entries) if at not in answers]
+        # Others run statements of SQLAlchemy, which wait for their answers.
+        plain = not any(entry.sealed or entry.known for entry in fresh)
+        with together(connection) if plain else nullcontext():
+            self._write(connection, fresh)
+        return [answers.get(at, entry.answer) for at, entry in enumerate(entries)]
+
+    def _write(self, connection: Connection, fresh: Sequence[Entry]) -> None:
         # First what another node may be writing too: waiting for it must not hold up the audit log.
         _write_names(connection, fresh)
         objects = {
@@ -198,7 +210,6 @@ class Recorder:
                 connection, [self._past(e, e.ruling) for e in fresh if e.ruling and not e.subject.late]
             )
         audit.append_all(connection, [_draft(entry, objects.get(entry.subject.item)) for entry in fresh])
-        return [answers.get(at, entry.answer) for at, entry in enumerate(entries)]
 
     def _past(self, entry: Entry, ruling: Ruling) -> Past:
         prints, until = entry.subject.examination.fingerprints, entry.received_at + self._kept_for
@@ -260,12 +271,13 @@ def _write_items(connection: Connection, entries: Sequence[Entry], objects: dict
     if new:
         _ITEM.add(connection, [_item(entry, objects.get(entry.subject.item)) for entry in new])
     waiting = [entry for entry in new if entry.ruling is None]
-    if waiting:
-        rows = [
+    _FETCH.add(
+        connection,
+        [
             {"id": e.subject.item, "url": e.subject.submission.url, "attempts": 0, "due": e.received_at}
             for e in waiting
-        ]
-        connection.execute(insert(fetch), rows)
+        ],
+    )
     for entry in entries:
         if entry.known:
             _update_item(connection, entry, objects.get(entry.subject.item))
@@ -349,8 +361,7 @@ def _ask_for_review(connection: Connection, entries: Sequence[Entry]) -> None:
         for entry in entries
         if entry.ruling is not None and entry.ruling.verdict.action != "allow"
     ]
-    if rows:
-        connection.execute(insert(for_review), rows)
+    _REVIEW.add(connection, rows)
 
 
 def _write_names(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -374,7 +385,7 @@ def _write_outbox(connection: Connection, entries: Sequence[Entry]) -> None:
     told = [entry for entry in entries if entry.ruling is not None]
     if not told:
         return
-    endpoints = connection.execute(_ENDPOINTS).all()
+    endpoints = _ENDPOINTS.rows(connection)
     if not endpoints:
         return
     rows = []
@@ -384,7 +395,7 @@ def _write_outbox(connection: Connection, entries: Sequence[Entry]) -> None:
         rows += [
             {
                 "id": new_id(),
-                "webhook": endpoint.id,
+                "webhook": endpoint,
                 "item": entry.subject.item,
                 "payload": payload,
                 "state": "pending",
@@ -393,11 +404,10 @@ def _write_outbox(connection: Connection, entries: Sequence[Entry]) -> None:
                 "created_at": entry.ruling.decided_at,
                 "due": entry.ruling.decided_at,
             }
-            for endpoint in endpoints
-            if entry.ruling is not None and (endpoint.every or not answered)
+            for endpoint, every in endpoints
+            if entry.ruling is not None and (every or not answered)
         ]
-    if rows:
-        connection.execute(insert(outbox), rows)
+    _OUTBOX.add(connection, rows)
 
 
 def _payload(entry: Entry) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Integer, bindparam, delete, func, select
 
-from nightlamp.banks.live import current_mark
+from nightlamp.banks.live import current_generation
 from nightlamp.lookback.tables import (
     lookback_behind,
     lookback_digest,
@@ -19,6 +19,7 @@ from nightlamp.lookback.tables import (
     lookback_print,
 )
 from nightlamp.signals import Signal, installed
+from nightlamp.store.direct import Prepared
 from nightlamp.store.rows import Rows
 from nightlamp.values import Fingerprint
 
@@ -26,6 +27,12 @@ AT_ONCE = 1_000  # items of one transaction that forgets
 _CHILDREN = (lookback_digest, lookback_print, lookback_behind)
 _ITEM, _BEHIND = Rows(lookback_item), Rows(lookback_behind)
 _DIGEST, _PRINT = Rows(lookback_digest), Rows(lookback_print)
+_LAST = Prepared(select(func.max(lookback_item.c.id)))
+_PLACES = Prepared(
+    select(func.nextval(func.pg_get_serial_sequence("lookback_item", "id"))).select_from(
+        func.generate_series(1, bindparam("count", type_=Integer))
+    )
+)
 
 
 def remember(
@@ -84,7 +91,7 @@ def remember_all(
     _DIGEST.add(connection, digests)
     _PRINT.add(connection, prints)
     # The look at the counter must come after the first write: see docs/decisions/look-back-never-misses.md.
-    now = current_mark(connection).generation
+    now = current_generation(connection)
     behind = [
         {"ref": ref, "generation": past.generation}
         for ref, past in zip(refs, items, strict=True)
@@ -96,9 +103,8 @@ def remember_all(
 def _numbers(connection: Connection, count: int) -> list[int]:
     """So many places in the scan that nobody else takes."""
     if connection.dialect.name == "postgresql":
-        place = func.nextval(func.pg_get_serial_sequence("lookback_item", "id"))
-        return list(connection.scalars(select(place).select_from(func.generate_series(1, count))))
-    last = connection.scalar(select(func.max(lookback_item.c.id))) or 0  # SQLite: no other can write now
+        return [place for (place,) in _PLACES.rows(connection, count=count)]
+    last = _LAST.rows(connection)[0][0] or 0  # SQLite: no other can write now
     return list(range(last + 1, last + 1 + count))
 
 

@@ -216,12 +216,14 @@ def _postgres(url: URL, busy_seconds: float, silence: float, common: dict[str, A
     return engine
 
 
-def _hide_values(context: ExceptionContext) -> None:
+def hush(original: BaseException, shown: BaseException | None) -> None:
     """PostgreSQL's DETAIL quotes values ("Key (value)=(…) already exists"): keep the first line alone."""
-    original = context.original_exception
-    diagnosis = getattr(original, "diag", None)
-    primary = getattr(diagnosis, "message_primary", None)
+    primary = getattr(getattr(original, "diag", None), "message_primary", None)
     if primary:
         original.args = (primary, *original.args[1:])
-        if context.sqlalchemy_exception is not None:
-            context.sqlalchemy_exception.args = (f"({type(original).__name__}) {primary}",)
+        if shown is not None:
+            shown.args = (f"({type(original).__name__}) {primary}",)
+
+
+def _hide_values(context: ExceptionContext) -> None:
+    hush(context.original_exception, context.sqlalchemy_exception)

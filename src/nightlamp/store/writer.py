@@ -29,8 +29,9 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
@@ -39,6 +40,7 @@ from sqlalchemy.exc import DBAPIError
 
 from nightlamp.errors import StoreError, UnavailableError, UndecidedError
 from nightlamp.store.clock import Clock, utc_now
+from nightlamp.store.direct import Prepared, together
 from nightlamp.store.engine import in_transaction, is_full, is_passing, said
 from nightlamp.store.tables import writer_receipt
 
@@ -46,10 +48,11 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 # Made once: building a statement costs more than running it.
-_STAMP = (
+_STAMP = Prepared(
     update(writer_receipt)
     .where(writer_receipt.c.writer == bindparam("mine"))
     .values(last_group=bindparam("group"), at=bindparam("now"))
+    .returning(writer_receipt.c.last_group)
 )
 _PAUSE = (0.01, 0.5)  # seconds between attempts: first, longest
 
@@ -101,6 +104,7 @@ class Writer:
         self.fault = ""  # why the last group could not be written; "": it could
         self._name = str(uuid.uuid4())
         self._enrolled = False
+        self._connection: Connection | None = None  # between groups too
         self._group = 0  # number of the group that is being written
         self._company = False
         self._queue: queue.Queue[_Job | None] = queue.Queue(waiting)
@@ -151,12 +155,13 @@ class Writer:
         while not last:
             first = self._queue.get()
             if first is None:
-                return
+                break
             jobs, last = self._gathered(first)
             jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
             if jobs:
                 self._write(jobs)
                 self._company = sum(job.size() for job in jobs) > 1
+        self._let_go()
 
     def _gathered(self, first: _Job) -> tuple[list[_Job], bool]:
         """``first`` and its company, and whether the end of the line was met."""
@@ -202,19 +207,18 @@ class Writer:
             committing = False
             try:
                 self._enrol()
-                with self._engine.connect() as connection:
-                    with connection.begin() as transaction:
-                        if in_doubt and self._committed(connection):
-                            return
-                        in_doubt = False  # the row is ours now: the earlier attempt did not commit
-                        self._stamp(connection)
-                        for job in jobs:
-                            _attempt(job, connection, careful)
-                            if not in_transaction(connection):
-                                raise StoreError("a work ended the transaction that it was part of")
-                        committing = True
-                        transaction.commit()
-                    return
+                with self._held() as connection, connection.begin() as transaction:
+                    if in_doubt and self._committed(connection):
+                        return
+                    in_doubt = False  # the row is ours now: the earlier attempt did not commit
+                    self._stamp(connection)
+                    for job in jobs:
+                        _attempt(job, connection, careful)
+                        if not in_transaction(connection):
+                            raise StoreError("a work ended the transaction that it was part of")
+                    committing = True
+                    transaction.commit()
+                return
             except _FailedWorkError:
                 if len(jobs) == 1:
                     return
@@ -235,6 +239,22 @@ class Writer:
                 time.sleep(pause)
                 pause = min(pause * 2, longest)
 
+    @contextmanager
+    def _held(self) -> Iterator[Connection]:
+        """This thread's own connection: to take one from the pool for each group costs more than to begin."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            yield self._connection
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
     def _enrol(self) -> None:
         """Make this writer's row, once, by itself: only a row that is there can be locked."""
         if self._enrolled:
@@ -248,8 +268,9 @@ class Writer:
         self._enrolled = True
 
     def _stamp(self, connection: Connection) -> None:
-        stamped = connection.execute(_STAMP, {"mine": self._name, "group": self._group, "now": self._clock()})
-        if stamped.rowcount != 1:
+        with together(connection):  # with its BEGIN
+            stamped = _STAMP.rows(connection, mine=self._name, group=self._group, now=self._clock())
+        if not stamped:
             self._enrolled = False
             raise StoreError(
                 "this writer's receipt is gone", where="writer_receipt", hint="restore the database"

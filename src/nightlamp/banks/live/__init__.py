@@ -9,7 +9,7 @@ or a ``repr``, and never answer from banks that it knows to be out of date witho
 ``docs/banks.md`` tells operators; ``docs/decisions/live-banks-*.md`` why it is built so.
 """
 
-from nightlamp.banks.live.counter import Mark, current_mark, next_generation
+from nightlamp.banks.live.counter import Mark, current_generation, current_mark, next_generation
 from nightlamp.banks.live.editing import (
     StoredBank,
     all_banks,
@@ -55,6 +55,7 @@ __all__ = [
     "all_banks",
     "count_entries",
     "create_bank",
+    "current_generation",
     "current_mark",
     "delete_bank",
     "disable_bank",

@@ -15,6 +15,9 @@ from sqlalchemy import Connection, insert, select, update
 from nightlamp.banks.live.tables import bank_change, bank_counter
 from nightlamp.errors import StoreError
 from nightlamp.store.clock import utc_now
+from nightlamp.store.direct import Prepared
+
+_GENERATION = Prepared(select(bank_counter.c.generation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,14 @@ def current_mark(connection: Connection) -> Mark:
     if row is None:
         raise _lost()
     return Mark(*row)
+
+
+def current_generation(connection: Connection) -> int:
+    """``current_mark``'s generation alone, which every item's transaction asks for."""
+    found = _GENERATION.rows(connection)
+    if not found:
+        raise _lost()
+    return int(found[0][0])
 
 
 def is_past(connection: Connection, mark: Mark) -> bool:
