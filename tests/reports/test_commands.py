@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from nightlamp.cli import app
-from nightlamp.reports import wiring
-from nightlamp.reports.cybertip import Credentials, CyberTip, as_json, fake_host
+from nightlamp.reports import Sender, change, wiring
+from nightlamp.reports.cybertip import Credentials, CyberTip, FileDetails, as_json, fake_host
 from nightlamp.reports.cybertip.schema import validator
 from nightlamp.reports.cybertip.xml import write
 from nightlamp.reports.fake import PASSWORD, USER, Desk, serving
@@ -74,7 +75,8 @@ def test_a_report_from_a_file_to_a_number(run: Any, desk: Desk, tmp_path: Path) 
 
 
 def test_the_schema_is_fetched_and_kept(run: Any, desk: Desk, tmp_path: Path) -> None:
-    path = run("report", "xsd").strip()
+    path, said = run("report", "xsd").splitlines()
+    assert "does not speak of fileDetails" in said
     assert Path(path).read_bytes().startswith(b"<?xml")
 
 
@@ -109,8 +111,6 @@ XSD = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
 
 def test_a_schema_at_hand_has_the_last_word(office: Office, tmp_path: Path) -> None:
     pytest.importorskip("xmlschema", reason="the extra xsd is not installed")
-    from nightlamp.reports import Sender
-
     path = tmp_path / "cybertip.xsd"
     path.write_text(XSD)
     says = validator(path)
@@ -125,6 +125,55 @@ def test_a_schema_at_hand_has_the_last_word(office: Office, tmp_path: Path) -> N
     assert "the schema refuses it" in found.why
     assert "secret" not in found.why
     assert not office.desk.calls
+
+
+FILES = XSD.replace(
+    "</xs:schema>",
+    """<xs:element name="fileDetails"><xs:complexType><xs:sequence>
+    <xs:element name="reportId" type="xs:long"/>
+    <xs:element name="fileId" type="xs:string"/>
+    <xs:element name="fileName" minOccurs="0">
+      <xs:simpleType><xs:restriction base="xs:string">
+        <xs:maxLength value="5"/>
+      </xs:restriction></xs:simpleType>
+    </xs:element>
+    <xs:element name="fileViewedByEsp" type="xs:boolean" minOccurs="0"/>
+    <xs:element name="exifViewedByEsp" type="xs:boolean" minOccurs="0"/>
+    %s
+  </xs:sequence></xs:complexType></xs:element>
+</xs:schema>""",
+)
+HASHES = '<xs:element name="originalFileHash" minOccurs="0" maxOccurs="unbounded"/>'
+
+
+@pytest.mark.parametrize(
+    ("more", "name", "state", "calls"),
+    [
+        (HASHES, "a.png", "finished", 6),
+        (HASHES, "secret.png", "person", 0),  # before anything is opened
+        ("", "a.png", "person", 2),  # what is known after the upload alone, before it is said
+    ],
+)
+def test_the_details_of_files_are_checked_by_it_too(
+    office: Office, tmp_path: Path, more: str, name: str, state: str, calls: int
+) -> None:
+    pytest.importorskip("xmlschema", reason="the extra xsd is not installed")
+    path = tmp_path / "cybertip.xsd"
+    path.write_text(FILES % more)
+    says = validator(path)
+    made = office.draft(files=2)
+    [_, second] = office.read(made).files
+    details = {second.id: FileDetails(file_name=name)}
+    office.writer.write(
+        lambda c: change(c, made, minimal(), version=1, by="person:a", now=office.clock(), files=details)
+    )
+    office.approve(made)
+    Sender(office.writer, office.client(), office.evidence, clock=office.clock, valid=says).run_once()
+    found = office.read(made)
+    assert (found.state, len(office.desk.calls)) == (state, calls)
+    if state == "person":
+        assert re.match(r"the schema refuses file [12]: /fileDetails", found.why)
+        assert "secret" not in found.why
 
 
 def test_evidence_is_nowhere_in_clear_on_the_disk(office: Office, tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ def test_if_the_content_cannot_be_opened_nothing_is_given_and_it_can_be_tried_ag
     export_originals(maker(office), export.id, tmp_path / "out.tar")
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "why", "x" * 501])
+@pytest.mark.parametrize("reason", ["", "   ", "why", "x" * 501, "with a \x1b[31m in it"])
 def test_a_reason_is_asked_for(office: Office, theirs: Identity, reason: str) -> None:
     case = confirmed(office)
     assert refused(lambda: ask(office, case, theirs, reason=reason)).where == "reason"

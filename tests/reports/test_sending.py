@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -12,16 +14,18 @@ from sqlalchemy import select, update
 
 from nightlamp.audit.tables import audit_record
 from nightlamp.errors import ReportError
-from nightlamp.reports import Sender, calls_of, retract, send_again
+from nightlamp.reports import Sender, calls_of, journey, retract, send_again
 from nightlamp.reports.fake import Fault, Faulty
 from nightlamp.reports.fake.desk import Response, code_answer
+from nightlamp.reports.journey import CLEAN_TRIES
 from nightlamp.reports.tables import report, report_opening
 from nightlamp.store import reading
 from nightlamp.vault import term
 from nightlamp.vault.holds import holds
 
 from .conftest import Office
-from .model import Wire
+from .crashing import Crash
+from .model import Wire, minimal
 
 
 def sender(office: Office, answer: Callable[..., Response] | None = None, **more: Any) -> Sender:
@@ -317,15 +321,103 @@ def test_a_file_that_the_finished_report_does_not_name_is_said(office: Office) -
     assert (found.state, "does not name 1 of its files" in found.why) == ("finished", True)
 
 
-def test_a_lost_answer_to_upload_leaves_a_copy_that_is_counted(office: Office) -> None:
-    made = office.approved()
-    work(office, Faulty(office.desk.answer, once("lost answer", "/upload")).answer)
-    assert office.read(made).state == "finished"
-    assert len(office.desk.finished[0].files) == 2
+def copies(office: Office) -> str:
     with reading(office.engine) as connection:
         wanted = audit_record.c.action == "report.finished"
-        details = connection.scalar(select(audit_record.c.details).where(wanted))
-    assert '"copies":1' in (details or "")
+        return str(connection.scalar(select(audit_record.c.details).where(wanted)))
+
+
+@pytest.mark.parametrize("fault", ["lost answer", "502 after", "garbage", "reset", "503"])
+def test_a_file_that_may_have_arrived_has_the_report_opened_anew(office: Office, fault: Fault) -> None:
+    made = office.approved(files=2)
+    work(office, Faulty(office.desk.answer, once(fault, "/upload")).answer)
+    assert [each.state for each in office.desk.reports.values()] == ["retracted", "finished"]
+    [finished] = office.desk.finished
+    assert len(finished.files) == 2
+    assert all(each.details is not None for each in finished.files.values())
+    assert (office.read(made).restarts, "copies" in copies(office)) == (1, False)
+
+
+def test_so_has_one_whose_sender_died_while_a_file_was_on_its_way(office: Office) -> None:
+    office.approved(files=2)
+
+    def answer(*request: Any) -> Response:
+        response = office.desk.answer(*request)
+        if request[1].endswith("/upload") and len(office.desk.reports) == 1:
+            raise Crash
+        return response
+
+    with suppress(Crash):
+        sender(office, answer).run_once()
+    office.clock.move(hours=1)
+    work(office, answer)
+    assert [each.state for each in office.desk.reports.values()] == ["retracted", "finished"]
+    assert len(office.desk.finished[0].files) == 2
+
+
+def test_a_code_says_that_the_file_did_not_arrive(office: Office) -> None:
+    office.approved(files=2)
+    work(office, Faulty(office.desk.answer, once("1000", "/upload")).answer)
+    assert [each.state for each in office.desk.reports.values()] == ["finished"]
+    assert len(office.desk.finished[0].files) == 2
+
+
+def test_after_some_openings_a_copy_is_put_up_with_and_counted(office: Office) -> None:
+    made = office.approved()
+    lost = [CLEAN_TRIES + 1]
+
+    def choose(path: str) -> Fault:
+        if path.endswith("/upload") and lost[0]:
+            lost[0] -= 1
+            return "lost answer"
+        return ""
+
+    work(office, Faulty(office.desk.answer, choose).answer)
+    assert office.read(made).restarts == CLEAN_TRIES
+    assert len(office.desk.finished[0].files) == 2
+    assert '"copies":1' in copies(office)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_large_report_goes_on_with_a_copy(
+    office: Office, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    monkeypatch.setattr(journey, "FEW", 1)
+    office.approved(files=3)
+    lost = [False]
+
+    def answer(*request: Any) -> Response:
+        response = office.desk.answer(*request)
+        [opened] = office.desk.reports.values()
+        if request[1].endswith("/upload") and len(opened.files) == 3 and not lost[0]:
+            lost[0] = True
+            raise Crash if dies else ConnectionResetError
+        return response
+
+    with suppress(Crash):
+        sender(office, answer).run_once()
+    office.clock.move(hours=1)
+    work(office, answer)
+    [finished] = office.desk.finished
+    assert len(office.desk.reports) == 1
+    assert sorted(each.details is not None for each in finished.files.values()) == [False, True, True, True]
+    assert '"copies":1' in copies(office)
+
+
+def test_several_reports_are_sent_at_a_time(office: Office) -> None:
+    made = [office.approved(document=minimal(additional_info=str(at))) for at in range(3)]
+    together = threading.Barrier(3, timeout=60)
+
+    def answer(*request: Any) -> Response:
+        if request[1].endswith("/finish"):
+            together.wait()  # passes only if all three are here
+        return office.desk.answer(*request)
+
+    one = sender(office, answer)
+    with ThreadPoolExecutor(3) as pool:
+        assert [each.result() for each in [pool.submit(one.run_once) for _ in range(3)]] == [1, 1, 1]
+    assert {office.read(each).state for each in made} == {"finished"}
+    assert len(office.desk.finished) == 3
 
 
 def test_nobody_takes_a_report_whose_large_file_is_on_its_way(office: Office) -> None:

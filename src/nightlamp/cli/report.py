@@ -16,7 +16,7 @@ from nightlamp.cli.report_transparency import transparency
 from nightlamp.cli.service import config_option, database, load_settings, need_service, operator
 
 if TYPE_CHECKING:
-    from nightlamp.reports import StoredReport
+    from nightlamp.reports import Sender, StoredReport
     from nightlamp.reports.cybertip import Report
     from nightlamp.settings import Settings
 
@@ -186,6 +186,8 @@ def send(report_id: str | None, config_file: Path | None) -> int:
     Needs the private key of the vault (reports.identity_file). The exit status is 1 if REPORT did not finish.
     """
     settings = load_settings(config_file)
+    from concurrent.futures import ThreadPoolExecutor
+
     from nightlamp import reports
     from nightlamp.store import reading, utc_now
 
@@ -193,10 +195,9 @@ def send(report_id: str | None, config_file: Path | None) -> int:
         if report_id is not None:
             with engine.begin() as connection:
                 reports.send_again(connection, report_id, by=operator(), now=utc_now())
-        count = 0
-        while sender.run_once():
-            count += 1
-        tell(f"worked on {count}")
+        with ThreadPoolExecutor(settings.reports.at_once) as pool:
+            slots = [pool.submit(_sent, sender) for _ in range(settings.reports.at_once)]
+            tell(f"worked on {sum(each.result() for each in slots)}")
         if report_id is None:
             return 0
         with reading(engine) as connection:
@@ -253,6 +254,7 @@ def xsd(config_file: Path | None) -> None:
     settings = load_settings(config_file)
     from nightlamp.errors import ReportError
     from nightlamp.reports import client_of
+    from nightlamp.reports.cybertip.schema import speaks_of_files
     from nightlamp.reports.wiring import xsd_file
 
     answer, schema = client_of(settings).xsd()
@@ -264,6 +266,8 @@ def xsd(config_file: Path | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(schema)
     click.echo(safe(str(path)))
+    if not speaks_of_files(path):
+        tell("It does not speak of fileDetails: what is said of files is not checked against it.")
 
 
 @report.command()
@@ -285,6 +289,13 @@ _WORDS = {
     "person": "reports that need a person",
     "stuck": "reports on their way for more than a day",
 }
+
+
+def _sent(sender: Sender) -> int:
+    count = 0
+    while sender.run_once():
+        count += 1
+    return count
 
 
 @contextmanager

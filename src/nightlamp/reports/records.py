@@ -27,7 +27,12 @@ State = Literal[
 ]
 STATES: tuple[State, ...] = get_args(State)
 MOVING: tuple[State, ...] = ("approved", "open", "finishing", "restarting", "retracting")
-FileState = Literal["waiting", "uploaded", "described"]
+FileState = Literal[
+    "waiting",
+    "sending",  # it was or is about to be uploaded; in doubt, the report is opened anew
+    "uploaded",
+    "described",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,47 +1,26 @@
 """Bringing approved reports to the authority: one finished report for each, or a clear 'needs a person'.
 
-What holds it together:
-
-- Only the node that has a report's lease works on it, and every commit checks that it still has it.
-- The authority's number is committed before anything else is done with it. If the answer to /submit is lost,
-  a report stays there that nobody finishes; it expires.
-- ``finishing`` is committed before /finish is called. Whoever finds a report in that state, or got no clear
-  answer, calls /retract, which ends all doubt: it is taken back (0), was taken back (5101) or is gone (5001),
-  and is opened anew; or it had finished (5102), and is not filed again.
-- A number is given up only after /retract has said so, or if it was never ``finishing``.
-
-A step is: call, then commit what came of it, together with the call's record and the audit. A crash between
-the two repeats the call, never more.
+Only the node that has a report's lease works on it, and every commit checks that it still has it. What then
+happens is ``journey``'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection
 
-from nightlamp import audit
-from nightlamp.errors import ReportError, VaultError
-from nightlamp.reports.cybertip import Answer, CyberTip, as_json, write
-from nightlamp.reports.cybertip.model import FileHash
+from nightlamp.errors import ReportError
+from nightlamp.reports.cybertip import CyberTip
 from nightlamp.reports.evidence import Measured
-from nightlamp.reports.lifecycle import record
-from nightlamp.reports.records import MOVING, State, StoredFile, StoredReport, call_row, get_report
-from nightlamp.reports.tables import report, report_call, report_file, report_opening
+from nightlamp.reports.journey import LONGEST_UPLOAD, STOPPED, Journey, LostLeaseError
+from nightlamp.reports.records import MOVING, StoredReport, get_report
+from nightlamp.reports.tables import report
 from nightlamp.store import Clock, Writer, utc_now
 from nightlamp.store.leases import take
-from nightlamp.vault.holds import extend, holds
-
-ACTOR = "system"
-MOST_RESTARTS = 8
-MOST_ATTEMPTS = 60  # in a row without getting further: half a day
-_SLOWEST = 32 << 10  # bytes a second that a lease allows an upload
-_LONGEST_UPLOAD = 86_400.0  # seconds
-_PAUSE, _LONGEST, _STOPPED = 5.0, 900.0, 600.0
 
 
 class Opens(Protocol):
@@ -54,15 +33,11 @@ class Opens(Protocol):
         """The content."""
 
 
-Also = Callable[[Connection], None]
-
-
-class _LostLeaseError(Exception):
-    """Another node works on it by now."""
-
-
 class Sender:
-    """Works on reports that are due, one after the other. Run it on as many nodes as have the private key.
+    """Works on reports that are due; run it in as many threads and on as many nodes as may send at a time.
+
+    The files of one report are sent one after the other: nothing that is known of the authority says that it
+    takes two calls on one report at a time.
 
     Args:
         writer: commits.
@@ -107,272 +82,15 @@ class Sender:
         taken = self.writer.write(self._take)
         try:
             for lease, found in taken:
-                with suppress(_LostLeaseError):
-                    _Journey(self, lease, found).go()
+                with suppress(LostLeaseError):
+                    Journey(self, lease, found).go()
         except ReportError as error:
-            self._stopped = self.clock() + timedelta(seconds=_STOPPED), error
+            self._stopped = self.clock() + timedelta(seconds=STOPPED), error
             raise
         return len(taken)
 
     def _take(self, connection: Connection) -> list[tuple[str, StoredReport]]:
         moving = report.c.state.in_(MOVING)
-        now, renewed = self.clock(), self.lease + _LONGEST_UPLOAD
+        now, renewed = self.clock(), self.lease + LONGEST_UPLOAD
         rows = take(connection, report, now=now, seconds=self.lease, limit=1, where=moving, renewed=renewed)
         return [(row.lease, get_report(connection, row.id)) for row in rows]
-
-
-class _Journey:
-    """One report, from where it stands to where it cannot go on, under one lease.
-
-    As long as the lease is this node's, nobody else changes the report: it is read once, and every commit
-    fails if the lease is lost.
-    """
-
-    def __init__(self, sender: Sender, lease: str, now: StoredReport) -> None:
-        self._s = sender
-        self._client = sender.client
-        self._lease = lease
-        self._now = now
-        self._files = list(now.files)
-        self._at = 0  # the first file that may not be described yet
-        self._intended = False  # this run has committed ``finishing``, and not called /finish yet
-
-    def go(self) -> None:
-        while self._now.state in MOVING and self._step():
-            pass
-
-    def _step(self) -> bool:
-        """One call and its commit; whether it may go on at once."""
-        now = self._now
-        if now.host not in ("", self._client.host.name):
-            return self._stop(f"it was opened at the {now.host} host, and the settings name another")
-        if now.state == "approved":
-            return self._open()
-        if now.state == "open":
-            return self._tell()
-        if self._intended:
-            self._intended = False
-            return self._finish()
-        return self._decide("retracted" if now.state == "retracting" else "approved")
-
-    def _open(self) -> bool:
-        now = self._now
-        faults = now.faults
-        if faults:
-            return self._stop(f"it has faults: {faults[0]}")
-        if now.restarts > MOST_RESTARTS:
-            return self._stop(f"it was opened {now.restarts} times, and never finished")
-        says = self._s.valid(write(now.document)) if self._s.valid is not None else ""
-        if says:
-            return self._stop(f"the schema refuses it: {says}")
-        answer = self._client.submit(now.document)
-        remote = answer.report_id
-        if answer.means != "done" or remote is None:
-            return self._otherwise(answer)
-        host, at = self._client.host.name, self._s.clock()
-
-        def opened(connection: Connection) -> None:
-            row = {"host": host, "remote": remote, "report": now.id, "opened_at": at}
-            connection.execute(insert(report_opening).values(row))
-            mine = report_file.c.report == now.id
-            connection.execute(update(report_file).where(mine).values(state="waiting", remote=None))
-
-        values = {"state": "open", "host": host, "remote": remote, "opened_at": at}
-        facts = {"host": host, "number": str(remote)}
-        self._files = [replace(file, state="waiting", remote=None) for file in self._files]
-        self._at = 0
-        return self._commit(values, answer, "report.opened", facts, opened)
-
-    def _tell(self) -> bool:
-        """The next file, or, after the last, the intent to finish."""
-        while self._at < len(self._files) and self._files[self._at].state == "described":
-            self._at += 1
-        if self._at < len(self._files):
-            file = self._files[self._at]
-            return self._upload(file) if file.state == "waiting" else self._describe(file)
-        self._commit({"state": "finishing"}, None, "report.finishing", {"number": str(self._now.remote)})
-        self._intended = True
-        return True
-
-    def _upload(self, file: StoredFile) -> bool:
-        report_id, remote = self._now.id, self._now.remote
-        assert remote is not None
-        name = file.details.original_file_name or file.details.file_name or file.id
-        evidence = self._s.evidence
-        try:
-            found = evidence.measure(file.object, report_id)
-            self._renew(found.size)
-            answer = self._client.upload(
-                remote, name, found.size, lambda out: evidence.pour(file.object, report_id, out)
-            )
-        except VaultError as error:
-            return self._stop(f"a file cannot be opened: {error.what}")
-        if answer.means != "done" or not answer.file_id:
-            return self._otherwise(answer)
-        if (answer.hash or "").lower() != found.md5:
-            return self._stop("the authority received other bytes than were sent (MD5)", answer)
-        hashes = tuple(FileHash(value=value, hash_type=kind) for kind, value in found.hashes)
-        details = replace(file.details, original_file_hash=hashes)
-        return self._change(replace(file, state="uploaded", remote=answer.file_id, details=details), answer)
-
-    def _describe(self, file: StoredFile) -> bool:
-        details = replace(file.details, report_id=self._now.remote, file_id=file.remote)
-        answer = self._client.describe(details)
-        if answer.means == "done":
-            return self._change(replace(file, state="described"), answer)
-        if answer.means == "unknown file":  # it must be uploaded again
-            return self._put_off(answer, _of_file(replace(file, state="waiting", remote=None)))
-        return self._otherwise(answer)
-
-    def _finish(self) -> bool:
-        assert self._now.remote is not None
-        answer = self._client.finish(self._now.remote)
-        if answer.means in ("done", "finished"):
-            return self._finished(answer)
-        if answer.means == "refused":
-            return self._stop(f"/finish was refused ({answer.says})", answer)
-        # Anything else may be the answer to a second copy of a request that was carried out.
-        return self._put_off(answer)
-
-    def _decide(self, then: State) -> bool:
-        """Take back what was opened, or learn that it had finished."""
-        if self._now.remote is None:
-            return self._commit({"state": then})
-        answer = self._client.retract(self._now.remote)
-        if answer.means == "finished":
-            return self._finished(answer)
-        if answer.means in ("done", "unknown report", "retracted"):
-            return self._give_up(answer, then)
-        return self._otherwise(answer)
-
-    def _give_up(self, answer: Answer, then: State) -> bool:
-        """The number that it had will never be finished."""
-        end = "gone" if answer.means == "unknown report" else "retracted"
-        number = str(self._now.remote)
-        also = self._ended(end)
-        values: dict[str, Any] = {"state": then, "remote": None, "opened_at": None}
-        if then == "approved":
-            values |= {"host": "", "restarts": self._now.restarts + 1}
-        else:
-            values["why"] = self._now.why
-        action = "report.restarted" if then == "approved" else "report.retracted"
-        return self._commit(values, answer, action, {"end": end, "number": number}, also)
-
-    def _finished(self, answer: Answer) -> bool:
-        at = self._s.clock()
-        ours, theirs = {file.remote for file in self._files}, set(answer.file_ids)
-        copies = len(theirs - ours)  # whose answer was lost
-        missing = len(ours - theirs) if theirs else 0
-        ended = self._ended("finished")
-
-        def also(connection: Connection) -> None:
-            ended(connection)
-            if self._s.term is not None:
-                _hold_longer(connection, self._files, self._s.term(at), at)
-
-        values = {"state": "finished", "finished_at": at, "lease": None}
-        if missing:
-            values["why"] = f"the authority does not name {missing} of its files: a follow-up may be needed"
-        facts: dict[str, audit.Detail] = {"number": str(self._now.remote), "files": len(self._files)}
-        facts |= {name: n for name, n in (("copies", copies), ("missing", missing)) if n}
-        return self._commit(values, answer, "report.finished", facts, also)
-
-    def _ended(self, end: str) -> Also:
-        host, remote, at = self._now.host, self._now.remote, self._s.clock()
-
-        def also(connection: Connection) -> None:
-            mine = (report_opening.c.host == host) & (report_opening.c.remote == remote)
-            connection.execute(update(report_opening).where(mine).values(end=end, ended_at=at))
-
-        return also
-
-    def _otherwise(self, answer: Answer) -> bool:
-        """An answer that is not the one that was hoped for."""
-        if answer.means in ("retry", "no answer", "stop", "done"):
-            return self._put_off(answer)
-        if self._now.state == "open" and answer.means in ("unknown report", "retracted"):
-            return self._give_up(answer, "approved")
-        return self._stop(f"/{answer.call} was refused ({answer.says})", answer)
-
-    def _stop(self, why: str, answer: Answer | None = None) -> bool:
-        """Only a person can go on."""
-        why = why[:200]
-        return self._commit(
-            {"state": "person", "why": why, "lease": None}, answer, "report.stopped", {"why": why}
-        )
-
-    def _put_off(self, answer: Answer, also: Also | None = None) -> bool:
-        attempts = self._now.attempts + 1
-        stopped = answer.means == "stop"
-        says = f"/{answer.call}: {answer.says}"
-        if attempts > MOST_ATTEMPTS and not stopped:
-            return self._stop(f"tried {attempts} times in vain, at last {says}", answer)
-        wait = _STOPPED if stopped else min(_PAUSE * 2 ** min(attempts - 1, 10), _LONGEST)
-        due = self._s.clock() + timedelta(seconds=wait)
-        self._commit({"attempts": attempts, "why": says, "due": due, "lease": None}, answer, also=also)
-        if stopped:
-            where, hint = f"/{answer.call}", "nightlamp report status --ask"
-            raise ReportError("stopped", f"the authority refuses us ({answer.says})", where=where, hint=hint)
-        return False
-
-    def _change(self, file: StoredFile, answer: Answer) -> bool:
-        going = self._commit({}, answer, also=_of_file(file))
-        self._files[self._at] = file
-        return going
-
-    def _commit(
-        self,
-        values: Mapping[str, Any],
-        answer: Answer | None = None,
-        action: str = "",
-        facts: Mapping[str, audit.Detail] | None = None,
-        also: Also | None = None,
-    ) -> bool:
-        """Write what came of a call, if the report is still this node's; whether it still has it then."""
-        at, now = self._s.clock(), self._now
-        values = {"attempts": 0, "why": "", **values}
-        if "lease" not in values:
-            values["lease_until"] = at + timedelta(seconds=self._s.lease)
-
-        def work(connection: Connection) -> None:
-            self._fence(connection, values)
-            if answer is not None:
-                connection.execute(insert(report_call).values(call_row(answer, now.id, now.remote, at)))
-            if also is not None:
-                also(connection)
-            if action:
-                record(connection, ACTOR, action, now.id, facts or {}, at)
-
-        self._s.writer.write(work)
-        self._now = replace(now, **{name: value for name, value in values.items() if name in _SHOWN})
-        return "lease" not in values
-
-    def _fence(self, connection: Connection, values: Mapping[str, Any]) -> None:
-        mine = (report.c.id == self._now.id) & (report.c.lease == self._lease)
-        if connection.execute(update(report).where(mine).values(values)).rowcount != 1:
-            raise _LostLeaseError
-
-    def _renew(self, size: int) -> None:
-        until = self._s.clock() + timedelta(seconds=self._s.lease + min(size / _SLOWEST, _LONGEST_UPLOAD))
-        self._s.writer.write(lambda c: self._fence(c, {"lease_until": until}))
-
-
-_SHOWN = frozenset(field.name for field in fields(StoredReport))
-
-
-def _of_file(file: StoredFile) -> Also:
-    values = {"state": file.state, "remote": file.remote, "details": as_json(file.details)}
-
-    def also(connection: Connection) -> None:
-        connection.execute(update(report_file).where(report_file.c.id == file.id).values(values))
-
-    return also
-
-
-def _hold_longer(connection: Connection, files: Sequence[StoredFile], until: datetime, at: datetime) -> None:
-    """The term runs from the submission on, not from the draft."""
-    for file in files:
-        mine = next((each for each in holds(connection, file.object) if each.id == file.hold), None)
-        if mine is not None and mine.released is None and mine.expires < until:
-            with suppress(VaultError):  # destroyed in the meantime: that must not undo a finished report
-                extend(connection, mine.id, until, actor=ACTOR, reason="report finished", now=at)

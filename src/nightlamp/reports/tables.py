@@ -90,7 +90,7 @@ report_file = Table(
     Column("object", String(26), nullable=False),  # in the vault
     Column("hold", String(26)),  # placed with the report
     Column("details", JSON, nullable=False),
-    Column("state", String(9), nullable=False),  # waiting, uploaded, described
+    Column("state", String(9), nullable=False),  # waiting, sending, uploaded, described
     Column("remote", String(255)),  # the authority's id of it
     UniqueConstraint("report", "object"),
     Index(None, "report", "place"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import Engine
 
@@ -94,18 +95,22 @@ def loops(settings: Settings, engine: Engine, writer: Writer, vault: Vault) -> S
         ("rules", 5.0, rules.run_once),
     ]
     if sends:
-        runs.append(("reports", 5.0, _Sending(settings, writer, vault).run_once))
+        sending = _Sending(settings, writer, vault)
+        names = ["reports", *(f"reports {at}" for at in range(2, s.at_once + 1))]
+        runs += [(name, 5.0, sending.run_once) for name in names]
     return runs
 
 
 class _Sending:
-    """Makes its sender at the first run, so that a fault in the settings is one of this loop alone."""
+    """Makes its sender at the first run, so that a fault in the settings is one of these loops alone."""
 
     def __init__(self, settings: Settings, writer: Writer, vault: Vault) -> None:
         self._make = partial(sender_of, settings, writer, vault)
         self._sender: Sender | None = None
+        self._making = Lock()
 
     def run_once(self) -> int:
-        if self._sender is None:
-            self._sender = self._make()
+        with self._making:
+            if self._sender is None:
+                self._sender = self._make()
         return self._sender.run_once()
