@@ -198,6 +198,7 @@ def settle(house: House) -> None:
     filed = drawn.file(house.node)
     house.ids |= {"case_id": filed.case, "report_id": drawn.draft(house.node, filed)}
     house.ids["feed_name"] = drawn.feed(house.node, "stopped")
+    house.ids["export_id"] = drawn.export(house.node, filed, house.people["lead"].person.actor)
 
 
 @contextlib.contextmanager

@@ -99,7 +99,8 @@ MAY = {
     "/chain": {"admin", "auditor"},
     "/cases": {"reviewer", "lead"},
     "/lead": {"lead"},
-    "/reports": {"reporter"},
+    "/reports": {"reporter", "lead"},
+    "/exports": {"lead", "admin"},
     "/pixels": set(),  # good once, and there is none
     "/account": set(ROLES),
     "/still": set(ROLES),
@@ -153,6 +154,12 @@ def fill(house: House) -> None:
     bank = Bank("<script>alert(1)</script>", source="<script>alert(2)</script>", category="A1")
     house.node.change(lambda c: create_bank(c, bank, actor="system"))
     house.ids["feed_name"] = drawn.feed(house.node, "a-feed", HOSTILE)
+    house.ids["export_id"] = drawn.export(
+        house.node,
+        filed,
+        person.person.actor,
+        "".join(each for each in HOSTILE if each.isprintable()),  # the audit log takes no others
+    )
     given = {"stage": "full", "method": "password", "life": house.console.entrance.life}
     given |= {"address": "192.0.2.1", "browser": HOSTILE}
     house.node.writer.write(lambda c: sessions.start(c, person.id, now=utc_now(), **given))
@@ -255,6 +262,8 @@ def test_every_visible_string_can_be_translated(house, monkeypatch):
                 browser.post("/feeds", {"kind": "list"}),
                 browser.post("/feeds/a-feed", {"every": "x"}),
                 browser.post("/feeds/a-feed/doctor"),
+                browser.post("/exports", {"case": "x"}),
+                browser.post(f"/exports/{house.ids['export_id']}/fetch"),
                 browser.post("/account/recovery"),
                 browser.get("/account?done=changed"),
             ]

@@ -214,6 +214,9 @@ class AsyncClient:
     cases = _each(_cases.cases)
     report = _sent(_reports.report)
     reports = _each(_reports.reports)
+    export = _sent(_reports.export)
+    exports = _each(_reports.exports)
+    stop_export = _sent(_reports.stop_export)
 
     policy = _sent(_administration.policy)
     add_policy = _sent(_administration.add_policy)

@@ -94,8 +94,8 @@ def ask_export(
         ReportError: no reason, a recipient that is not allowed, or nothing of it is kept.
     """
     reason = " ".join(reason.split())
-    if not 5 <= len(reason) <= MOST_REASON:
-        raise ReportError("invalid", f"say why, in at most {MOST_REASON} characters", where="reason")
+    if not 5 <= len(reason) <= MOST_REASON or not reason.isprintable():
+        raise ReportError("invalid", f"say why, in at most {MOST_REASON} plain characters", where="reason")
     if allowed and not set(recipients.names) <= set(allowed):
         hint = "ask who sets reports.export_recipients"
         raise ReportError(

@@ -145,7 +145,7 @@ def make_package(node: Asked, principal: Discloser, given: PackageIn) -> Respons
             one_file=True,
         )
 
-    return _answer(node, principal, made)
+    return sealed(node, principal.actor, made)
 
 
 @router.post(
@@ -160,12 +160,18 @@ def make_disclosure(node: Asked, principal: Discloser, given: DisclosureIn) -> R
         to = Recipients.of(given.recipients)
         return disclose(office, given.subject, out, to, process=given.process, until=given.until)
 
-    return _answer(node, principal, made)
+    return sealed(node, principal.actor, made)
 
 
-def _answer(node: Node, principal: Principal, make: Callable[[Office, Path], Manifest | None]) -> Response:
+def sealed(node: Node, actor: str, make: Callable[[Office, Path], Manifest | None]) -> Response:
+    """The answer that holds what ``make`` puts, sealed, into a file; 202 if it makes nothing yet.
+
+    Raises:
+        Problem: this node has no private key, or is busy with others.
+        ReportError: as ``make``, or the vault cannot give the content.
+    """
     with _folder(node.settings.data_dir) as folder, _told():
-        office = Office(node.vault, _identity(node), node.signing, node.settings.reports, principal.actor)
+        office = Office(node.vault, _identity(node), node.signing, node.settings.reports, actor)
         made = make(office, folder / "package.tar")
         if made is None:
             return JSONResponse(AskedOut().model_dump(), 202)

@@ -22,6 +22,7 @@ from nightlamp.server.console import (
     banks,
     cases,
     chain,
+    exporting,
     feeds,
     files,
     home,
@@ -46,7 +47,7 @@ from nightlamp.server.problems import ANSWERED
 
 _PAGES = (
     *(home, signing_in, setting_up, own_account, queue, cases, splitting, showing),
-    *(leading, reporting),
+    *(leading, reporting, exporting),
     *(people, keys, banks, feeds, policies, chain, files),
 )
 

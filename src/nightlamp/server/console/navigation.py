@@ -31,6 +31,7 @@ PLACES: Sequence[Place] = (
     Place("/cases", N_("Cases"), "g c", ("reviewer", "lead")),
     Place("/lead", N_("Overview"), "g v", ("lead",)),
     Place("/reports", N_("Reports"), "g r", ("reporter",)),
+    Place("/exports", N_("Exports"), "g x", ("lead", "admin")),
     Place("/people", N_("People"), "g p", ("admin",)),
     Place("/keys", N_("API keys"), "g k", ("admin",)),
     Place("/banks", N_("Banks"), "g b", ("admin", "lead")),

@@ -21,6 +21,7 @@ from nightlamp.server.problems import TYPES, problem_of
 # What a page says after a form has done its work; the address names one of them, and can say nothing else.
 DONE = {
     "added": N_("Added."),
+    "asked": N_("Asked for. Somebody else must authorise it now."),
     "changed": N_("Changed."),
     "ended": N_("Ended."),
     "removed": N_("Removed."),
