@@ -196,7 +196,7 @@ def settle(house: House) -> None:
     for role in ROLES:
         house.person(role, role)
     filed = drawn.file(house.node)
-    house.ids |= {"case_id": filed.case, "report_id": drawn.draft(house.node, filed)}
+    house.ids |= {"case_id": filed.case, **drawn.draft(house.node, filed)}
     house.ids["feed_name"] = drawn.feed(house.node, "stopped")
     house.ids["export_id"] = drawn.export(house.node, filed, house.people["lead"].person.actor)
 

@@ -138,15 +138,16 @@ def item_of(node: Node, case: str) -> str:
         return str(connection.scalar(select(case_item.c.item).where(case_item.c.case == case)))
 
 
-def draft(node: Node, filed: Filed, text: str = "") -> str:
-    """A draft of a report on an item; its id."""
+def draft(node: Node, filed: Filed, text: str = "") -> dict[str, str]:
+    """A draft of a report on an item: its id and its file's, by their names in addresses."""
 
-    def work(connection: Any) -> str:
+    def work(connection: Any) -> dict[str, str]:
         files = files_of(connection, [filed.item])
         document = Report(additional_info=text or None)
         asks = [Fault("personOrUserReported", text or "who is it?")]
         new = NewReport(document, files, asks, case=filed.case, actor=text or "actor 1", approvals=2)
-        return reports.draft(connection, new, by="system", now=utc_now())
+        made = reports.draft(connection, new, by="system", now=utc_now())
+        return {"report_id": made, "file_id": reports.get_report(connection, made).files[0].id}
 
     return node.writer.write(work)
 

@@ -149,7 +149,7 @@ def fill(house: House) -> None:
     """Hostile text wherever text of strangers is kept."""
     person = house.person("mallory", *ROLES, display=HOSTILE)
     filed = drawn.file(house.node, 7, text=HOSTILE, queue="<b>night</b>")
-    house.ids |= {"case_id": filed.case, "report_id": drawn.draft(house.node, filed, HOSTILE)}
+    house.ids |= {"case_id": filed.case, **drawn.draft(house.node, filed, HOSTILE)}
     house.node.writer.write(lambda c: claim(c, filed.case, by=f"person:{person.id}", now=utc_now()))
     bank = Bank("<script>alert(1)</script>", source="<script>alert(2)</script>", category="A1")
     house.node.change(lambda c: create_bank(c, bank, actor="system"))

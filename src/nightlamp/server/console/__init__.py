@@ -32,6 +32,7 @@ from nightlamp.server.console import (
     people,
     policies,
     queue,
+    report_editing,
     reporting,
     setting_up,
     showing,
@@ -47,7 +48,7 @@ from nightlamp.server.problems import ANSWERED
 
 _PAGES = (
     *(home, signing_in, setting_up, own_account, queue, cases, splitting, showing),
-    *(leading, reporting, exporting),
+    *(leading, reporting, report_editing, exporting),
     *(people, keys, banks, feeds, policies, chain, files),
 )
 

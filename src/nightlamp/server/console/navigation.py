@@ -30,7 +30,7 @@ PLACES: Sequence[Place] = (
     Place("/", N_("Start"), "g h"),
     Place("/cases", N_("Cases"), "g c", ("reviewer", "lead")),
     Place("/lead", N_("Overview"), "g v", ("lead",)),
-    Place("/reports", N_("Reports"), "g r", ("reporter",)),
+    Place("/reports", N_("Reports"), "g r", ("reporter", "lead")),
     Place("/exports", N_("Exports"), "g x", ("lead", "admin")),
     Place("/people", N_("People"), "g p", ("admin",)),
     Place("/keys", N_("API keys"), "g k", ("admin",)),

@@ -20,7 +20,7 @@ from nightlamp.server.problems import Problem, problem_of
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(prefix="/reports")
-Reporter = Annotated[Person, Depends(need("reporter"))]
+Reporter = Annotated[Person, Depends(need("reporter", "lead"))]
 _LISTED = 50
 
 
@@ -53,18 +53,19 @@ def show(
 
 
 @router.get("/{report_id}")
-def one(request: Request, visit: Visiting, person: Reporter, report_id: str) -> Response:  # noqa: ARG001
+def one(request: Request, visit: Visiting, person: Reporter, report_id: str) -> Response:
     """One report: what it says, what is missing, and its calls."""
-    return _show(request, visit, report_id)
+    return _show(request, visit, person, report_id)
 
 
 @router.post("/{report_id}/approve")
 def approve(request: Request, visit: Visiting, person: Reporter, form: Posted, report_id: str) -> Response:
     """Say that it is right as it stands on the page."""
-    version = _version(form)
+    version = version_of(form)
     return _change(
         request,
         visit,
+        person,
         report_id,
         lambda c: reports.approve(c, report_id, version=version, by=person.actor, now=utc_now()),
     )
@@ -74,8 +75,26 @@ def approve(request: Request, visit: Visiting, person: Reporter, form: Posted, r
 def send(request: Request, visit: Visiting, person: Reporter, form: Posted, report_id: str) -> Response:  # noqa: ARG001
     """Go on with one that stopped."""
     return _change(
-        request, visit, report_id, lambda c: reports.send_again(c, report_id, by=person.actor, now=utc_now())
+        request,
+        visit,
+        person,
+        report_id,
+        lambda c: reports.send_again(c, report_id, by=person.actor, now=utc_now()),
     )
+
+
+@router.post("/{report_id}/follow-up")
+def follow_up(request: Request, visit: Visiting, person: Reporter, form: Posted, report_id: str) -> Response:  # noqa: ARG001
+    """Draft one that adds to it, once it is finished."""
+    try:
+        made = visit.node.writer.write(
+            lambda c: reports.follow_up(c, report_id, by=person.actor, now=utc_now())
+        )
+    except ReportError as error:
+        if error.code == "not found":
+            raise
+        return _show(request, visit, person, report_id, error)
+    return go(f"/reports/{made}/edit")
 
 
 @router.post("/{report_id}/retract")
@@ -84,16 +103,19 @@ def retract(request: Request, visit: Visiting, person: Reporter, form: Posted, r
     reason = form.get("reason", "").strip()
     if not reason:
         error = ReportError("invalid", "say why", where="reason")
-        return _show(request, visit, report_id, error)
+        return _show(request, visit, person, report_id, error)
     return _change(
         request,
         visit,
+        person,
         report_id,
         lambda c: reports.retract(c, report_id, by=person.actor, reason=reason, now=utc_now()),
     )
 
 
-def _show(request: Request, visit: Visit, report_id: str, error: ReportError | None = None) -> Response:
+def _show(
+    request: Request, visit: Visit, person: Person, report_id: str, error: ReportError | None = None
+) -> Response:
     with reading(visit.node.engine) as connection:
         found = reports.get_report(connection, report_id)
         calls = reports.calls_of(connection, report_id)
@@ -108,20 +130,25 @@ def _show(request: Request, visit: Visit, report_id: str, error: ReportError | N
         says=list(_lines(as_json(found.document))),
         calls=calls,
         names=names,
+        mine=person.actor in found.approved_by,
+        editable=found.state in ("draft", "person"),
     )
 
 
-def _change(request: Request, visit: Visit, report_id: str, work: Callable[[Connection], object]) -> Response:
+def _change(
+    request: Request, visit: Visit, person: Person, report_id: str, work: Callable[[Connection], object]
+) -> Response:
     try:
         visit.node.writer.write(work)
     except ReportError as error:
         if error.code == "not found":
             raise
-        return _show(request, visit, report_id, error)
+        return _show(request, visit, person, report_id, error)
     return go(f"/reports/{report_id}", "changed")
 
 
-def _version(form: Form) -> int:
+def version_of(form: Form) -> int:
+    """Of the report, as it was on the page that a form was on."""
     text = form.get("version", "")
     if not text.isdecimal() or len(text) > 9:
         raise Problem("malformed", "no version")

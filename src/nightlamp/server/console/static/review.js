@@ -146,7 +146,7 @@
       event.preventDefault(); // going to sign in would lose the answer
       return trouble("session");
     }
-    if (status < 400 || (status < 500 && responseText.includes('class="case"'))) return;
+    if (status < 400 || (status < 500 && /class="case"|id="answer"/.test(responseText))) return;
     event.preventDefault(); // what came is no case: the form stays as it is
     trouble(status === 401 ? "session" : "service");
   });
@@ -170,7 +170,7 @@
     document.addEventListener(name, () => (active = performance.now()), { passive: true });
 
   async function keep() {
-    if (!form() || document.hidden) return;
+    if (!form()?.dataset.lease || document.hidden) return;
     const now = performance.now();
     const lease = form().dataset.lease * 1000;
     if (now - renewed < lease / 3 || now - active > lease) return;
@@ -205,6 +205,6 @@
     if (event.target.id !== "content") return;
     renewed = performance.now();
     count();
-    event.target.focus({ preventScroll: true });
+    if (!event.target.contains(document.activeElement)) event.target.focus({ preventScroll: true });
   });
 })();
