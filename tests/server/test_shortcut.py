@@ -1,4 +1,4 @@
-"""The shorter way to hash-only lookups answers as the router would."""
+"""The shorter way to the busiest endpoints answers as the router would."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_bodies(service: Service, monkeypatch: pytest.MonkeyPatch, path: str) ->
         assert _same(short.json()) == _same(router.json())
 
 
-@pytest.mark.parametrize("path", ["/v1/fingerprints", "/v1/fingerprints/batch"])
+@pytest.mark.parametrize("path", ["/v1/fingerprints", "/v1/fingerprints/batch", "/v1/items"])
 def test_keys(service: Service, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     for key, status in ((None, 401), ("nlk_none", 401), (service.key("read"), 403)):
         short, router = both(service, monkeypatch, lambda k=key: service.post(path, k, json={"broken": True}))
@@ -77,6 +77,32 @@ def test_idempotency_keys(service: Service, monkeypatch: pytest.MonkeyPatch) -> 
             assert router.json()["id"] == short.json()["id"]
         else:
             assert short.json()["errors"][0]["where"] == ["header", "Idempotency-Key"]
+
+
+def test_items(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    form = "multipart/form-data"
+    given: list[tuple[bytes, dict[str, str], str, int]] = [
+        (b"some bytes", {"content-type": "application/octet-stream"}, "", 200),
+        (b"some bytes", {}, "?actor=u-1&mode=async", 202),
+        (b"some bytes", {}, "?mode=later", 422),
+        (b"some bytes", {"idempotency-key": "n" * 201}, "", 422),
+        (b"some bytes", {"content-encoding": "gzip"}, "", 415),
+        (b"some bytes", {"content-encoding": "Identity"}, "", 200),
+        (b"", {}, "", 422),
+        (b"file=1", {"content-type": "application/x-www-form-urlencoded"}, "", 415),
+        (b'{"url": "https://files.example/1.jpg"}', JSON, "", 202),
+        (b'{"url": ""}', JSON, "", 422),
+        (b"--b", {"content-type": form}, "", 400),
+        (b"--b--\r\n", {"content-type": f"{form}; boundary=b"}, "", 422),
+    ]
+    for body, headers, query, status in given:
+        path = f"/v1/items{query}"
+        short, router = both(
+            service, monkeypatch, lambda p=path, b=body, h=headers: service.post(p, content=b, headers=h)
+        )
+        assert short.status_code == router.status_code == status, (body, headers, query)
+        assert short.headers.keys() == router.headers.keys()
+        assert _same(short.json()) == _same(router.json())
 
 
 def test_other_methods_go_to_the_router(service: Service) -> None:

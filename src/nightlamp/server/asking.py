@@ -22,26 +22,35 @@ Number = Annotated[int, Query(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=500, description="so many at most")]
 
 
-async def node_of(request: Request) -> Node:  # async: what is not would go through a thread
+def node_of(request: Request) -> Node:
     """The node that serves this app."""
-    return _node(request)
+    return cast("Node", request.scope["app"].state.node)
 
 
-def _node(request: Request) -> Node:
-    return cast("Node", request.app.state.node)
+async def _node(request: Request) -> Node:  # async: what is not would go through a thread
+    return node_of(request)
 
 
 def need(*scopes: Scope) -> Callable[[Request], Awaitable[Principal]]:
     """A dependency: a key with one of ``scopes``, within its rate."""
 
     async def asked(request: Request) -> Principal:
-        principal = cast("Principal", request.scope["nightlamp.principal"])
-        if not principal.may(*scopes):
-            raise Problem("forbidden", "a key with one of these scopes is needed: " + ", ".join(scopes))
-        spend(_node(request), principal, 1)
-        return principal
+        return permitted(request, *scopes)
 
     return asked
+
+
+def permitted(request: Request, *scopes: Scope) -> Principal:
+    """Who asks, if the key has one of ``scopes`` and is within its rate.
+
+    Raises:
+        Problem: it is not.
+    """
+    principal = cast("Principal", request.scope["nightlamp.principal"])
+    if not principal.may(*scopes):
+        raise Problem("forbidden", "a key with one of these scopes is needed: " + ", ".join(scopes))
+    spend(node_of(request), principal, 1)
+    return principal
 
 
 def spend(node: Node, principal: Principal, items: int) -> None:
@@ -68,4 +77,4 @@ def page(key: str, rows: list[Any], limit: int, last: Callable[[], object]) -> J
     return JSONResponse({key: rows, "next": str(last()) if len(rows) == limit else None})
 
 
-Asked = Annotated[Node, Depends(node_of)]
+Asked = Annotated[Node, Depends(_node)]

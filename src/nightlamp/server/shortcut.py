@@ -1,4 +1,4 @@
-"""A shorter way to the busiest endpoints: hash-only lookups, where FastAPI would take half of the time.
+"""A shorter way to the busiest endpoints, where FastAPI would take half of the time besides the work.
 
 Within the gatekeeping, so key, limits, log and metrics are the same; the endpoints are the very functions
 that the router has, and errors become the same problems.
@@ -13,9 +13,13 @@ from starlette.routing import Route
 
 from nightlamp.server import problems
 from nightlamp.server.gatekeeping import App, Receive, Scope, Send
-from nightlamp.server.submitting import submit_fingerprint_batch, submit_fingerprints
+from nightlamp.server.submitting import submit_fingerprint_batch, submit_fingerprints, submit_item
 
-_ENDPOINTS = {"/v1/fingerprints": submit_fingerprints, "/v1/fingerprints/batch": submit_fingerprint_batch}
+_ENDPOINTS = {
+    "/v1/items": submit_item,
+    "/v1/fingerprints": submit_fingerprints,
+    "/v1/fingerprints/batch": submit_fingerprint_batch,
+}
 
 
 class Shortcut:
