@@ -58,7 +58,7 @@ class Gate:
     def __init__(self, engine: Engine, *, clock: Clock = utc_now) -> None:
         self._engine = engine
         self._clock = clock
-        self._keys: Mapping[str, Key] = {}
+        self._keys: Mapping[str, tuple[Key, Principal]] = {}
         self._seen: tuple[str, int, str] | None = None
         self._refreshing = threading.Lock()
 
@@ -73,7 +73,7 @@ class Gate:
             seen = (mark.database, mark.generation, mark.token)
             if seen == self._seen:
                 return False
-            self._keys = {key.id: key for key in every(connection)}
+            self._keys = {key.id: (key, Principal(key.id, key.scopes, key.rate)) for key in every(connection)}
             self._seen = seen
             return True
 
@@ -84,8 +84,8 @@ class Gate:
             Refused: it is malformed, unknown, wrong, expired or revoked.
         """
         identity, digest = secret.parts() or ("", _NOBODY)
-        key = self._keys.get(identity)
+        key, principal = self._keys.get(identity, (None, None))
         same = hmac.compare_digest(digest, key.digest if key else bytes(31) + b"\1")
-        if key is None or not same or not key.in_force(self._clock()):
+        if key is None or principal is None or not same or not key.in_force(self._clock()):
             raise Refused("no key in force", where="authorization", hint="Authorization: Bearer nlk_…")
-        return Principal(key.id, key.scopes, key.rate)
+        return principal

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
 import structlog
@@ -38,11 +39,7 @@ def configure(out: TextIO | None = None, level: int = logging.INFO, delay: float
         stream = _Gathering(stream, delay)
         atexit.register(stream.close)
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            _rendered,
-        ],
+        processors=[_rendered],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", stream)),
         cache_logger_on_first_use=False,
@@ -160,5 +157,8 @@ def _type_alone(value: object) -> str:
 _encoded = json.JSONEncoder(default=_type_alone).encode  # ASCII, so that a character is a byte
 
 
-def _rendered(_: object, __: str, event: Any) -> str:
+def _rendered(_: object, level: str, event: Any) -> str:
+    """The line: a request's worth of it is a good part of the request, so all is added here."""
+    event["level"] = level
+    event["at"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return _encoded(event)
