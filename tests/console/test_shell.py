@@ -53,6 +53,8 @@ def test_no_form_is_taken_from_elsewhere(house):
     browser = house.signed_in("admin")
     token = browser.csrf()
     for path in addresses(house, "POST"):
+        if path == "/sign-in/back-channel":  # a machine's, which proves itself by a signature
+            continue
         for headers, csrf in (
             ({}, token),
             ({"origin": "https://evil.example"}, token),
@@ -149,6 +151,10 @@ def fill(house: House) -> None:
     """Hostile text wherever text of strangers is kept."""
     person = house.person("mallory", *ROLES, display=HOSTILE)
     filed = drawn.file(house.node, 7, text=HOSTILE, queue="<b>night</b>")
+    again = drawn.file(
+        house.node, 8, text=HOSTILE, queue="<b>night</b>", actor=f"{HOSTILE}actor 7", data=b"another"
+    )
+    assert again.case == filed.case  # there is something to split
     house.ids |= {"case_id": filed.case, **drawn.draft(house.node, filed, HOSTILE)}
     house.node.writer.write(lambda c: claim(c, filed.case, by=f"person:{person.id}", now=utc_now()))
     bank = Bank("<script>alert(1)</script>", source="<script>alert(2)</script>", category="A1")
