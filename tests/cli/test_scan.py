@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from tests.cli.conftest import COMMAND
+from tests.films import film, scene, scenes
 
 from nightlamp.cli import app
 from nightlamp.cli.example import PIECES
@@ -53,6 +54,26 @@ def test_the_example_is_found_as_told(drawn: Path, known: Path, tmp_path: Path) 
         assert row["action"] == piece.action
         assert {match["signal"] for match in row["matches"]} == piece.signals
         assert {u["what"] for u in row["unchecked"]} == piece.unchecked
+
+
+def test_a_video_matches_a_list_of_pictures(tmp_path: Path) -> None:
+    picture, videos, out = tmp_path / "known.png", tmp_path / "videos", tmp_path / "out.jsonl"
+    scene(2).save(picture)
+    hashed = CliRunner().invoke(app, ["hash", "--json", str(picture)])
+    value = next(f["value"] for f in json.loads(hashed.stdout)["fingerprints"] if f["signal"] == "pdq")
+    (tmp_path / "list.csv").write_text(f"id,pdq\n7,{value}\n")
+    videos.mkdir()
+    (videos / "a.mkv").write_bytes(film(scenes([1, 2], 20), "matroska"))
+    (videos / "b.avi").write_bytes(film(scenes([1, 3], 20), "avi"))
+
+    result = _scan(videos, "--bank", tmp_path / "list.csv", "-o", out)
+    listed, other = _rows(out)
+
+    assert result.exit_code == 1, result.output
+    assert (listed["media_type"], other["media_type"]) == ("video/x-matroska", "video/x-msvideo")
+    assert [(m["frame"], m["seconds"]) for m in listed["matches"]] in ([(20, 2.0)], [(30, 3.0)], [(39, 3.9)])
+    assert not listed["unchecked"]
+    assert (other["action"], other["matches"]) == ("allow", [])
 
 
 @pytest.mark.parametrize(
