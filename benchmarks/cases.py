@@ -9,6 +9,7 @@ as open), and one case of 5,000 items; then prints medians of each step, the lar
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import statistics
 import tempfile
@@ -18,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 
 from nightlamp.cases import Answer, decide, dossier, next_case, page_cases
 from nightlamp.cases.records import count_items
@@ -38,18 +39,25 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path, help="folder of the database, used again if it is filled")
     given = parser.parse_args()
+    with database(given.keep, given.items) as (engine, _):
+        measure(engine)
+
+
+@contextlib.contextmanager
+def database(keep: Path | None, items: int) -> Iterator[tuple[Engine, Path]]:
+    """A filled database and its file, in the folder ``keep`` if there is one; used again if it is filled."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = given.keep or Path(scratch)
-        engine = connect(f"sqlite:///{folder / 'cases.db'}")
+        file = (keep or Path(scratch)) / "cases.db"
+        engine = connect(f"sqlite:///{file}")
         upgrade(engine)
         with reading(engine) as connection:
             filled = connection.scalar(select(item.c.id).limit(1)) is not None
         if not filled:
             started = time.perf_counter()
             with engine.begin() as connection:
-                fill(connection, given.items)
-            print(f"filled {given.items:,} items in {time.perf_counter() - started:.0f} s")
-        measure(engine)
+                fill(connection, items)
+            print(f"filled {items:,} items in {time.perf_counter() - started:.0f} s")
+        yield engine, file
         engine.dispose()
 
 
@@ -213,7 +221,7 @@ def _into(
         )
 
 
-def measure(engine: Any) -> None:
+def measure(engine: Engine) -> None:
     """Medians and the slowest of each step."""
     with reading(engine) as connection:
         ids = [case.id for case in page_cases(connection, now=NOW, limit=RUNS)]

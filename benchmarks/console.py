@@ -35,7 +35,7 @@ from nightlamp.cases.tables import review_case
 from nightlamp.server import Node, create_app
 from nightlamp.server.logs import configure
 from nightlamp.settings import Settings
-from nightlamp.store import connect, reading, upgrade, utc_now
+from nightlamp.store import reading, utc_now
 
 RUNS = 40
 CHROMIUM = Path("/usr/bin/chromium")
@@ -48,20 +48,9 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path, help="folder of the database, used again if it is filled")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = given.keep or Path(scratch)
-        engine = connect(f"sqlite:///{folder / 'cases.db'}")
-        upgrade(engine)
-        with reading(engine) as connection:
-            there = connection.scalar(select(review_case.c.id).limit(1)) is not None
-        if not there:
-            with engine.begin() as connection:
-                filled.fill(connection, given.items)
-        engine.dispose()
+    with filled.database(given.keep, given.items) as (_, file), tempfile.TemporaryDirectory() as scratch:
         configure(io.StringIO())
-        settings = Settings(
-            data_dir=Path(scratch) / "data", database={"url": f"sqlite:///{folder / 'cases.db'}"}
-        )
+        settings = Settings(data_dir=Path(scratch), database={"url": f"sqlite:///{file}"})
         node = Node(settings, workers=lambda: contextlib.nullcontext(object()))  # type: ignore[arg-type]
         node.prepare()
         with listening(create_app(settings, node)) as address:

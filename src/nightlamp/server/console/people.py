@@ -55,32 +55,22 @@ def set_roles(request: Request, visit: Visiting, person: Admin, form: Posted, ac
     )
 
 
-@router.post("/{account_id}/disable")
-def disable(
-    request: Request,
-    visit: Visiting,
-    person: Admin,
-    form: Posted,  # noqa: ARG001
-    account_id: str,
-) -> Response:
-    """Let somebody in no more, from now on."""
-    return _change(
-        request, visit, lambda c: accounts.disable(c, account_id, actor=person.actor, now=utc_now())
-    )
+def _switching(change: Callable[..., object]) -> Callable[..., Response]:
+    def switch(
+        request: Request,
+        visit: Visiting,
+        person: Admin,
+        form: Posted,  # noqa: ARG001 (it is checked)
+        account_id: str,
+    ) -> Response:
+        return _change(request, visit, lambda c: change(c, account_id, actor=person.actor, now=utc_now()))
+
+    return switch
 
 
-@router.post("/{account_id}/enable")
-def enable(
-    request: Request,
-    visit: Visiting,
-    person: Admin,
-    form: Posted,  # noqa: ARG001
-    account_id: str,
-) -> Response:
-    """Let somebody in again."""
-    return _change(
-        request, visit, lambda c: accounts.enable(c, account_id, actor=person.actor, now=utc_now())
-    )
+# Let somebody in no more, from now on; and let them in again.
+router.post("/{account_id}/disable")(_switching(accounts.disable))
+router.post("/{account_id}/enable")(_switching(accounts.enable))
 
 
 @router.post("/{account_id}/end-sessions")
