@@ -12,14 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from nightlamp.errors import ReportError
 from nightlamp.outbound import guarded_xml
 from nightlamp.reports.cybertip import FileDetails, Report, as_json, check, from_json, read, write
-from nightlamp.reports.cybertip.choices import IncidentType, Relevance
+from nightlamp.reports.cybertip.choices import Classification, IncidentType, Relevance
 from nightlamp.reports.cybertip.model import (
+    BatchedReport,
     ChatImIncident,
     FileAnnotations,
     FileHash,
     IncidentSummary,
     InternetDetails,
     Reporter,
+    Victim,
     WebPageIncident,
 )
 from nightlamp.reports.cybertip.parts import IpCaptureEvent, Person
@@ -179,11 +181,33 @@ FAULTY: list[tuple[Any, str]] = [
         ),
         "fileAnnotations.potentialMeme: may not be said of a supplemental file",
     ),
+    (
+        FileDetails(
+            report_id=1,
+            file_id="f",
+            file_relevance=Relevance.SUPPLEMENTAL,
+            industry_classification=Classification.A1,
+            potential_meme=False,
+        ),
+        "industryClassification: may not be said of a supplemental file",
+    ),
+    (
+        FileDetails(report_id=1, file_id="f", original_file_hash=(FileHash(value="0", hash_type="x" * 65),)),
+        "originalFileHash[1].@hashType: has 65 characters; at most 64 may be sent",
+    ),
+    (
+        FileDetails(report_id=1, file_id="f", original_file_name="x" * 2057),
+        "originalFileName: has 2057 characters; at most 2056 may be sent",
+    ),
+    (minimal(victim=(Victim(),)), "victim[1].victimPerson: must be given"),
+    (minimal(batched_report=BatchedReport()), "batchedReport.@reason: must be given"),
     (FileDetails(), "reportId: must be given"),
 ]
 
 
-@pytest.mark.parametrize(("document", "says"), FAULTY, ids=[says.split(":")[0] for _, says in FAULTY])
+@pytest.mark.parametrize(
+    ("document", "says"), FAULTY, ids=[f"{at} {says.split(':')[0]}" for at, (_, says) in enumerate(FAULTY)]
+)
 def test_what_is_wrong_is_said_by_the_fields_name(document: Any, says: str) -> None:
     assert says in [str(fault) for fault in check(document)]
 

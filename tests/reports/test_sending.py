@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -81,6 +82,10 @@ def test_what_is_said_of_a_file_has_its_hashes_and_nothing_that_nobody_said(offi
     assert hashes["MD5"] == file.md5
     assert set(hashes) == {"MD5", "SHA1", "SHA256"}
     assert file.details.text_of("fileViewedByEsp") == "false"  # nobody did
+    said = {each.name for each in file.details.children}
+    assert said.isdisjoint(
+        {"publiclyAvailable", "fileRelevance", "fileAnnotations", "industryClassification"}
+    )
 
 
 def test_a_report_without_files_is_a_report(office: Office) -> None:
@@ -139,12 +144,15 @@ def test_an_open_report_that_has_expired_is_opened_anew(office: Office) -> None:
         assert list(ends) == ["gone", "finished"]
 
 
-def test_an_echo_that_differs_stops_the_report_and_asks_a_person(office: Office) -> None:
+@pytest.mark.parametrize("echo", [b"0", None])
+def test_an_echo_that_differs_stops_the_report_and_asks_a_person(office: Office, echo: bytes | None) -> None:
     made = office.approved()
 
     def answer(*request: Any) -> Response:
         status, headers, body = office.desk.answer(*request)
-        return status, headers, body.replace(b"<hash>", b"<hash>0")
+        if echo is None:  # there is none
+            return status, headers, re.sub(rb"<hash>\w*</hash>", b"", body)
+        return status, headers, body.replace(b"<hash>", b"<hash>" + echo)
 
     work(office, answer)
     found = office.read(made)
@@ -353,6 +361,21 @@ def test_so_has_one_whose_sender_died_while_a_file_was_on_its_way(office: Office
     work(office, answer)
     assert [each.state for each in office.desk.reports.values()] == ["retracted", "finished"]
     assert len(office.desk.finished[0].files) == 2
+
+
+def test_so_has_one_of_a_file_whose_id_did_not_come(office: Office) -> None:
+    office.approved()
+    left = [1]
+
+    def answer(*request: Any) -> Response:
+        status, headers, body = office.desk.answer(*request)
+        if request[1].endswith("/upload") and left:
+            left.pop()
+            body = re.sub(rb"<fileId>\w*</fileId>", b"", body)
+        return status, headers, body
+
+    work(office, answer)
+    assert [each.state for each in office.desk.reports.values()] == ["retracted", "finished"]
 
 
 def test_a_code_says_that_the_file_did_not_arrive(office: Office) -> None:

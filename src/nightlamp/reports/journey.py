@@ -145,9 +145,10 @@ class Journey:
             )
         except VaultError as error:
             return self._stop(f"a file cannot be opened: {error.what}")
-        if answer.code is None and answer.means in ("no answer", "retry"):
+        nobody_knows = answer.code is None and answer.means in ("no answer", "retry")
+        if nobody_knows or (answer.means == "done" and not answer.file_id):
             return self._doubt(file, answer)
-        if answer.means != "done" or not answer.file_id:
+        if answer.means != "done" or answer.file_id is None:
             return self._otherwise(answer, _of_file(replace(file, state="waiting")))
         if (answer.hash or "").lower() != found.md5:
             return self._stop("the authority received other bytes than were sent (MD5)", answer)
