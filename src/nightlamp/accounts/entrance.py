@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from nightlamp import audit
 from nightlamp.accounts import attempts, codes, handshakes, passkeys, passwords, people, sessions
 from nightlamp.accounts.person import Person
-from nightlamp.accounts.provider import Vouched
+from nightlamp.accounts.provider import LOGOUT_FRESH, SignedOut, Vouched
 from nightlamp.accounts.sessions import Method, Session, Stage
 from nightlamp.accounts.tokens import Token
 from nightlamp.errors import AccessError
@@ -207,9 +207,33 @@ class Entrance:
                 roles=vouched.roles,
                 now=self._clock(),
             )
-            return self._begin(connection, account.id, "full", "provider", whence)
+            return self._begin(connection, account.id, "full", "provider", whence, vouched.session)
 
         return self._write(begin)
+
+    def end_at_provider(self, out: SignedOut) -> int:
+        """End what an OpenID provider says is over; how many sessions.
+
+        Raises:
+            AccessError: it has said that already.
+        """
+        again = AccessError("this logout token came before", where="logout_token")
+
+        def end(connection: Connection) -> int:
+            now, kept = self._clock(), timedelta(seconds=2 * LOGOUT_FRESH)
+            name = f"logout {out.issuer} {out.token}"
+            if not handshakes.first_time(connection, name, now=now, keep_for=kept):
+                raise again
+            ended = sessions.end_at_provider(
+                connection, out.issuer, subject=out.subject, provider_session=out.session, now=now
+            )
+            for account_id, number in ended.items():
+                facts: dict[str, audit.Detail] = {"sessions": number, "by": "provider"}
+                subject = f"person:{account_id}"
+                audit.append(connection, "system", "account.sessions_ended", subject, facts, at=now)
+            return sum(ended.values())
+
+        return self._write(end)
 
     def by_invitation(self, token: Token, password: str, whence: Whence) -> Entered:
         """Begin with a one-time link, and set the password.
@@ -267,7 +291,13 @@ class Entrance:
         return self._begin(connection, session.person.id, "full", method, whence)
 
     def _begin(
-        self, connection: Connection, account_id: str, stage: Stage, method: Method, whence: Whence
+        self,
+        connection: Connection,
+        account_id: str,
+        stage: Stage,
+        method: Method,
+        whence: Whence,
+        provider_session: str = "",
     ) -> Entered:
         now = self._clock()
         token = sessions.start(
@@ -279,6 +309,7 @@ class Entrance:
             life=self.life,
             address=whence.address,
             browser=whence.browser,
+            provider_session=provider_session,
         )
         if stage == "full":
             actor = f"person:{account_id}"

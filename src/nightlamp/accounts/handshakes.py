@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
@@ -35,6 +36,16 @@ def take(connection: Connection, token: Token, purpose: Purpose, *, now: datetim
         delete(handshake).where(mine).returning(handshake.c.data, handshake.c.expires_at)
     ).one_or_none()
     return cast("dict[str, Any]", gone.data) if gone is not None and gone.expires_at > now else None
+
+
+def first_time(connection: Connection, text: str, *, now: datetime, keep_for: timedelta) -> bool:
+    """Whether nobody has asked this of ``text`` for so long; an answer that the next one does not get."""
+    connection.execute(delete(handshake).where(handshake.c.expires_at < now))
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
+    digest = hashlib.sha256(f"once:{text}".encode()).digest()
+    row = {"digest": digest, "data": {}, "expires_at": now + keep_for}
+    made = dialect.insert(handshake).on_conflict_do_nothing().returning(handshake.c.digest)
+    return connection.execute(made, row).first() is not None
 
 
 def invite(connection: Connection, account_id: str, *, now: datetime) -> Token:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import secrets
 import threading
 import time
@@ -24,17 +25,41 @@ _ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 _FRESH = 3600.0
 _LEEWAY = 60
 _BYTES = 1 << 20
+_KEYS_STAY = 10.0  # seconds
+_LONGEST, _TEXT = 16 << 10, 1024  # characters of a logout token, and of what it names
+_LOGGED_OUT = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_FRESH = 300  # seconds since it was issued
 
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """For whom the provider vouches; ``name`` and ``display`` may hold anything."""
+    """For whom the provider vouches; ``name`` and ``display`` may hold anything.
+
+    ``session`` is what the provider calls this sign-in (``sid``), if it tells.
+    """
 
     issuer: str
     subject: str
     name: str
     display: str
     roles: frozenset[Role]
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    """What is over at the provider.
+
+    Args:
+        subject: whose sessions; ``""``: it does not say.
+        session: which one alone; ``""``: all of the subject's.
+        token: its ``jti``, good once.
+    """
+
+    issuer: str
+    subject: str
+    session: str
+    token: str
 
 
 class Provider:
@@ -55,7 +80,7 @@ class Provider:
         self._lock = threading.Lock()
         self._metadata: dict[str, Any] = {}
         self._keys: dict[str, Any] = {}
-        self._read_at = float("-inf")
+        self._read_at = self._keys_at = float("-inf")
 
     def begin(self, back: str) -> tuple[str, dict[str, Any]]:
         """Where to send the browser, and what to remember until it is ``back``.
@@ -104,7 +129,48 @@ class Provider:
             raise AccessError("no role here belongs to any of your groups", where="provider")
         subject = str(claims["sub"])
         name = str(claims.get("preferred_username") or claims.get("email") or subject)
-        return Vouched(issuer, subject[:300], name, str(claims.get("name") or name), roles)
+        sid = claims.get("sid")
+        session = sid if isinstance(sid, str) else ""
+        return Vouched(issuer, subject[:300], name, str(claims.get("name") or name), roles, session)
+
+    def ended(self, token: str) -> SignedOut:
+        """What a logout token says, by the rules of OpenID Connect Back-Channel Logout 1.0.
+
+        Whether it came once is for the caller to see.
+
+        Raises:
+            AccessError: it is not of the provider, not for us, not new, or no logout token.
+        """
+        from joserfc.errors import JoseError
+
+        refused = AccessError("not a logout token of the provider", where="logout_token")
+        if len(token) > _LONGEST:
+            raise refused
+        try:
+            header, claims = self._decoded(token)
+        except (JoseError, ValueError, KeyError, TypeError):
+            raise refused from None
+        s, now = self._settings, time.time()
+        audience, events = claims.get("aud"), claims.get("events")
+        texts = [claims.get(name, "") for name in ("sub", "sid", "jti")]
+        times = [claims.get("iat"), claims.get("exp", now)]
+        well = (
+            str(header.get("typ", "jwt")).lower() in ("jwt", "logout+jwt")
+            and claims.get("iss") == s.oidc_issuer
+            and s.oidc_client_id in (audience if isinstance(audience, list) else [audience])
+            and all(isinstance(each, str) and len(each) <= _TEXT for each in texts)
+            and isinstance(events, dict)
+            and isinstance(events.get(_LOGGED_OUT), dict)
+            and "nonce" not in claims  # else it may be an ID token
+            and all(isinstance(each, int | float) and math.isfinite(each) for each in times)
+        )
+        if not well:
+            raise refused
+        (subject, sid, token_id), (issued, expires) = texts, times
+        fresh = -_LEEWAY <= now - issued <= LOGOUT_FRESH and now - _LEEWAY < expires
+        if not fresh or not token_id or not (subject or sid):
+            raise refused
+        return SignedOut(s.oidc_issuer, subject[:300], sid, token_id)
 
     def _exchange(self, code: str, verifier: str, back: str) -> str:
         s = self._settings
@@ -129,31 +195,42 @@ class Provider:
 
     def _claims(self, token: str, nonce: str) -> Mapping[str, Any]:
         from authlib.oidc.core import CodeIDToken
-        from joserfc import jwt
-        from joserfc.errors import JoseError, MissingKeyError
-        from joserfc.jwk import KeySet
+        from joserfc.errors import JoseError
 
         refused = AccessError("what the provider said of you is not to be trusted", where="provider")
         s = self._settings
         try:
-            for again in (False, True):
-                try:
-                    keys = KeySet.import_key_set(self._known_keys(again))  # type: ignore[arg-type]
-                    decoded = jwt.decode(token, keys, algorithms=_ALGORITHMS)
-                    break
-                except (MissingKeyError, ValueError, JoseError):
-                    if again:
-                        raise
+            header, found = self._decoded(token)
             options: Any = {"iss": {"essential": True, "value": s.oidc_issuer}}
             options["aud"] = {"essential": True, "value": s.oidc_client_id}
             params = {"nonce": nonce, "client_id": s.oidc_client_id}
-            claims = CodeIDToken(decoded.claims, decoded.header, options, params)
+            claims = CodeIDToken(found, header, options, params)
             claims.validate(leeway=_LEEWAY)
         except (JoseError, ValueError, KeyError, TypeError):
             raise refused from None
         if not isinstance(claims.get("sub"), str) or not claims["sub"]:
             raise refused
         return dict(claims)
+
+    def _decoded(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Header and claims of a token that one of the provider's keys signed; keys are read anew once.
+
+        Raises:
+            JoseError, ValueError: none did.
+        """
+        from joserfc import jwt
+        from joserfc.errors import JoseError, MissingKeyError
+        from joserfc.jwk import KeySet
+
+        for again in (False, True):
+            try:
+                keys = KeySet.import_key_set(self._known_keys(again))  # type: ignore[arg-type]
+                decoded = jwt.decode(token, keys, algorithms=_ALGORITHMS)
+                break
+            except (MissingKeyError, ValueError, JoseError):
+                if again:
+                    raise
+        return decoded.header, decoded.claims
 
     def _known(self) -> dict[str, Any]:
         """The provider's own description, read anew once an hour."""
@@ -168,8 +245,11 @@ class Provider:
 
     def _known_keys(self, again: bool) -> dict[str, Any]:
         address = self._endpoint("jwks_uri")
-        if again or not self._keys:
-            self._keys = self._asked("GET", address, {}, b"")
+        old = (
+            time.monotonic() - self._keys_at > _KEYS_STAY
+        )  # whoever sends bad tokens has us ask no more often
+        if not self._keys or (again and old):
+            self._keys, self._keys_at = self._asked("GET", address, {}, b""), time.monotonic()
         return self._keys
 
     def _endpoint(self, name: str) -> str:

@@ -5,11 +5,12 @@ Nothing is cached, so a session that is ended on one node is ended on all with t
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from nightlamp.accounts.person import Person, person_of
 from nightlamp.accounts.tables import account, session
@@ -54,8 +55,13 @@ def start(
     life: timedelta,
     address: str = "",
     browser: str = "",
+    provider_session: str = "",
 ) -> Token:
-    """Begin a session, and forget those that ended long ago."""
+    """Begin a session, and forget those that ended long ago.
+
+    Args:
+        provider_session: what the OpenID provider calls it (``sid``), if it says so.
+    """
     token = Token.new()
     values = {
         "id": new_id(),
@@ -68,6 +74,7 @@ def start(
         "expires_at": now + (life if stage == "full" else min(life, _HALF_WAY)),
         "address": address[:45],
         "browser": browser[:100],
+        "provider_session": _digest(provider_session) if provider_session else None,
     }
     connection.execute(delete(session).where(session.c.expires_at < now - _KEPT))
     connection.execute(insert(session).values(values))
@@ -101,6 +108,39 @@ def end_all(connection: Connection, account_id: str, *, now: datetime, but: str 
     """End all sessions of a person, ``but`` one; how many there were."""
     mine = (session.c.account == account_id) & (session.c.id != but) & session.c.ended_at.is_(None)
     return connection.execute(update(session).where(mine).values(ended_at=now)).rowcount
+
+
+def end_at_provider(
+    connection: Connection, issuer: str, *, subject: str, provider_session: str, now: datetime
+) -> dict[str, int]:
+    """End what an OpenID provider says is over: how many sessions, by account.
+
+    Args:
+        connection: in a transaction that may write.
+        issuer: the provider.
+        subject: whose; ``""``: it does not say.
+        provider_session: which one alone; ``""``: all. One whose name it never told us is ended too.
+        now: the time.
+    """
+    s, a = session.c, account.c
+    query = select(s.id, s.account).join(account, a.id == s.account)
+    query = query.where(a.issuer == issuer, s.method == "provider", s.ended_at.is_(None))
+    if subject:
+        query = query.where(a.subject == subject)
+    if provider_session:
+        named = s.provider_session == _digest(provider_session)
+        query = query.where(or_(named, s.provider_session.is_(None)) if subject else named)
+    elif not subject:
+        return {}
+    found: dict[str, int] = {}
+    for session_id, account_id in connection.execute(query).all():
+        if end(connection, account_id, session_id, now=now):
+            found[account_id] = found.get(account_id, 0) + 1
+    return found
+
+
+def _digest(provider_session: str) -> bytes:
+    return hashlib.sha256(provider_session.encode()).digest()
 
 
 def _alive(connection: Connection, which: Any, now: datetime, idle: timedelta) -> list[Session]:

@@ -70,6 +70,7 @@ session = Table(
     Column("account", String(36), ForeignKey("account.id"), nullable=False, index=True),
     Column("stage", String(6), nullable=False),  # second: a factor is missing; setup: none is set up; full
     Column("method", String(10), nullable=False),
+    Column("provider_session", LargeBinary(32)),  # hash of the OpenID provider's own name of it
     Column("created_at", UtcDateTime, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
@@ -77,6 +78,7 @@ session = Table(
     Column("address", String(45), nullable=False),
     Column("browser", String(100), nullable=False),
     Index("uq_session_digest", "digest", unique=True),
+    Index(None, "provider_session"),
 )
 
 invitation = Table(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 
 from nightlamp.server.console.pages import failed
-from nightlamp.server.console.visiting import Console
+from nightlamp.server.console.visiting import BACK_CHANNEL, Console
 from nightlamp.server.gatekeeping import App, Message, Receive, Scope, Send, header
 from nightlamp.server.problems import Problem
 
@@ -66,6 +66,8 @@ class Guard:
             return Problem("forbidden", "the console needs TLS", hint="set console.url to its https address")
         if scope["method"] in ("GET", "HEAD"):
             return None
+        if scope["path"].removeprefix(scope.get("root_path", "")) == BACK_CHANNEL:
+            return None  # a machine's, which brings no cookie and proves itself by a signature
         given = (header(scope, b"origin") or b"").decode("latin-1").lower()
         site = header(scope, b"sec-fetch-site")
         if given != origin or site not in (None, b"same-origin"):

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated, cast
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
 
 from nightlamp.accounts import Entered, RefusedError, Token, TooFastError, handshakes
 from nightlamp.errors import AccessError
 from nightlamp.server.console.pages import go, page, refusal
-from nightlamp.server.console.visiting import Posted, SignInNeeded, Visit, Visiting, half_way
+from nightlamp.server.console.visiting import (
+    BACK_CHANNEL,
+    Console,
+    Form,
+    Posted,
+    SignInNeeded,
+    Visit,
+    Visiting,
+    fields_of,
+    half_way,
+)
 from nightlamp.server.problems import Problem
 from nightlamp.store import utc_now
 
@@ -105,6 +116,20 @@ def from_provider(request: Request, visit: Visiting) -> Response:
     except AccessError as error:
         return _ask(request, visit, "", "", error)
     return _enter(visit, entered, "")
+
+
+@router.post(BACK_CHANNEL)
+def from_provider_alone(request: Request, fields: Annotated[Form, Depends(fields_of)]) -> Response:
+    """The OpenID provider says that somebody is signed out there (Back-Channel Logout 1.0)."""
+    console = cast("Console", request.app.state.console)
+    if console.provider is None:
+        raise Problem("not-found")
+    try:
+        console.entrance.end_at_provider(console.provider.ended(fields.get("logout_token", "")))
+    except AccessError as error:
+        said = {"error": "invalid_request", "error_description": error.what}
+        return JSONResponse(said, 400)
+    return Response()
 
 
 @router.post("/sign-out")

@@ -22,6 +22,8 @@ from nightlamp.store import utc_now
 
 _FIELDS = 2000
 _FRESH = timedelta(minutes=15)
+BACK_CHANNEL = "/sign-in/back-channel"
+"""Where an OpenID provider says that somebody is signed out; no page of ours."""
 _HERE = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -176,11 +178,11 @@ def half_way(stage: Stage) -> str:
 Form = dict[str, str]
 
 
-async def form_of(request: Request, visit: Visiting) -> Form:
-    """The fields of a form that one of our own pages has sent.
+async def fields_of(request: Request) -> Form:
+    """The fields of a form, whoever has sent it.
 
     Raises:
-        Problem: it was not, or it cannot be read.
+        Problem: it cannot be read.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -195,6 +197,16 @@ async def form_of(request: Request, visit: Visiting) -> Form:
     fields: Form = {}
     for name, value in pairs:  # several of one name, such as ticked boxes, are told apart by newlines
         fields[name] = f"{fields[name]}\n{value}" if name in fields else value
+    return fields
+
+
+async def form_of(request: Request, visit: Visiting) -> Form:
+    """The fields of a form that one of our own pages has sent.
+
+    Raises:
+        Problem: it was not, or it cannot be read.
+    """
+    fields = await fields_of(request)
     given = request.headers.get("x-csrf") or fields.pop("csrf", "")
     if not _same(given, visit.csrf):
         raise Problem("forbidden", "the form is too old", hint="go back, reload the page, and send it again")

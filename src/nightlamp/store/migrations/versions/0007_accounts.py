@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("account", sa.String(length=36), nullable=False),
         sa.Column("stage", sa.String(length=6), nullable=False),
         sa.Column("method", sa.String(length=10), nullable=False),
+        sa.Column("provider_session", sa.LargeBinary(length=32), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("seen_at", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
@@ -104,3 +105,4 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_session_account"), "session", ["account"], unique=False)
     op.create_index("uq_session_digest", "session", ["digest"], unique=True)
+    op.create_index(op.f("ix_session_provider_session"), "session", ["provider_session"], unique=False)
