@@ -70,11 +70,28 @@ def test_each_thing_is_counted_once_in_its_month(either: Office) -> None:
         ("findings", "2026-03", "csam"): 1,
         ("classifications", "2026-03", "A1"): 1,
         ("reports", "2026-03", "NCMEC CyberTipline"): 1,
+        ("confirmations", "2026-03", "people"): 1,
     }
     assert {(each.what, each.month): each.seconds for each in found.medians} == {
         ("decision", "2026-03"): 6 * 3600.0,
         ("report", "2026-03"): 2 * 3600.0,
     }
+
+
+def test_what_a_rule_confirmed_alone_is_told_apart(either: Office) -> None:
+    office = either
+    sent = MARCH + timedelta(hours=2)
+    for number, decided in enumerate((None, MARCH, sent + timedelta(hours=1)), 1):
+        case = case_of(office, submitted(office), finding="csam" if decided else None)
+        at(office, review_case, case, opened_at=MARCH, decided_at=decided)
+        made = office.draft(0, case=case, rule="exact")
+        done = sent + timedelta(minutes=1)
+        values = {"state": "finished", "host": "production", "remote": number, "finished_at": done}
+        at(office, report, made, approved_at=sent, **values)
+    found = of(office, date(2026, 3, 1), date(2026, 3, 1))
+    told = {name: count for (table, _, name), count in counted(found).items() if table == "confirmations"}
+    assert told == {"a rule of the policy alone": 2, "people": 1}
+    assert [each.seconds for each in found.medians if each.what == "report"] == [2 * 3600 + 60.0]
 
 
 def test_few_are_hidden_in_every_form(office: Office) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from itertools import pairwise
 from statistics import median
 
-from sqlalchemy import Connection, Executable, distinct, func, select
+from sqlalchemy import Connection, Executable, case, distinct, func, select, true
 
 from nightlamp.cases.tables import decision, review_case
 from nightlamp.errors import ReportError
@@ -24,6 +24,7 @@ TABLES = {
     "findings": "Cases decided, by what people found",
     "classifications": "Cases confirmed, by classification",
     "reports": "Reports finished, by authority",
+    "confirmations": "Reports finished, by who had confirmed them when they were approved",
     "packages": "Packages made for other authorities and on legal process",
 }
 MEDIANS = {
@@ -136,6 +137,10 @@ def _counts(connection: Connection, first: datetime, after: datetime) -> Iterato
     # What went to a host that only tests use is no report.
     sent = select(r.authority, n).where(finished, r.host == "production").group_by(r.authority)
     yield "reports", [(_TITLES.get(name, name), count) for name, count in rows(sent)]
+    by_rule = (r.rule != "") & func.coalesce(c.decided_at > r.approved_at, true())
+    whose = case((by_rule, "a rule of the policy alone"), else_="people")
+    of_cases = select(whose, n).select_from(report.outerjoin(review_case, c.id == r.case))
+    yield "confirmations", rows(of_cases.where(finished, r.host == "production").group_by(whose))
     packages = connection.execute(
         select(p.purpose, p.authority, n).where(made).group_by(p.purpose, p.authority)
     )
@@ -148,10 +153,9 @@ def _times(connection: Connection, first: datetime, after: datetime) -> Iterator
     yield "decision", _seconds(connection, select(c.opened_at, c.decided_at).where(decided))
     finished = (r.finished_at >= first) & (r.finished_at < after) & (r.state == "finished")
     of = select(c.decided_at, r.finished_at).join(review_case, c.id == r.case)
-    yield (
-        "report",
-        _seconds(connection, of.where(finished, r.host == "production", c.decided_at.is_not(None))),
-    )
+    # What a rule had confirmed may have been finished before people decided the case.
+    later = finished & (r.host == "production") & (c.decided_at <= r.finished_at)
+    yield "report", _seconds(connection, of.where(later))
 
 
 def _seconds(connection: Connection, query: Executable) -> list[float]:
