@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import random
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -54,6 +55,13 @@ def drawing(number: int, side: int = 480) -> bytes:
     told.add_text("Comment", "what the file says")
     out = io.BytesIO()
     picture.save(out, "PNG", pnginfo=told)
+    return out.getvalue()
+
+
+def noise(seed: int) -> bytes:
+    """A JPEG that is like no other."""
+    out = io.BytesIO()
+    Image.frombytes("RGB", (200, 150), random.Random(seed).randbytes(200 * 150 * 3)).save(out, "JPEG")
     return out.getvalue()
 
 
