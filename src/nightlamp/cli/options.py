@@ -65,6 +65,12 @@ def limit_options(command: Command) -> Command:
                 help="Largest picture, width × height.  [default: 250000000]",
             ),
             click.option(
+                "--video-frames",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Most frames examined in a video.  [default: 128]",
+            ),
+            click.option(
                 "--timeout",
                 type=click.FloatRange(min=0.1),
                 metavar="SECONDS",
@@ -86,7 +92,12 @@ def limits_of(given: Mapping[str, Any]) -> Limits:
     """The limits that ``limit_options`` were given, the rest as by default."""
     from nightlamp.media import Limits
 
-    names = {"max_pixels": "pixels", "timeout": "seconds", "memory": "memory"}
+    names = {
+        "max_pixels": "pixels",
+        "video_frames": "video_frames",
+        "timeout": "seconds",
+        "memory": "memory",
+    }
     return Limits(**{names[k]: v for k, v in given.items() if k in names and v is not None})
 
 

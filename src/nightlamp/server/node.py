@@ -298,9 +298,9 @@ class Node:
             self.metrics.waiting.labels("urls").set(waiting_urls(connection))
 
     def _own_workers(self) -> Workers:
-        return Workers(
-            self.settings.intake.workers, Limits(bytes=self.settings.intake.most_bytes), origin=self._asked
-        )
+        s = self.settings.intake
+        limits = Limits(bytes=s.most_bytes, video_frames=s.video_frames)
+        return Workers(s.workers, limits, origin=self._asked)
 
     def _build_intake(self) -> None:
         s = self.settings

@@ -111,6 +111,7 @@ class IntakeSettings(Section):
         default=None, description="processes that open content; default: one a core"
     )
     most_bytes: PositiveInt = Field(default=64 << 20, description="larger content is refused")
+    video_frames: PositiveInt = Field(default=128, description="most frames examined in a video")
     memory_bytes: PositiveInt = Field(
         default=4 << 20, description="content above it goes to a temporary file without a name"
     )
