@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,6 +35,18 @@ def test_finds_all_equal_entries(data: st.DataObject, size: int, letters: int) -
     ]
     assert rows(found) == sorted(expected)
     assert (np.diff(found.query) >= 0).all()
+
+
+def test_several_at_once_say_which_of_them_holds_what() -> None:
+    entries = np.random.default_rng(3).integers(0, 4, (600, 3), np.uint8)
+    ends = (0, 500, 500, 599, 600)
+    indexes = [DigestIndex.build(entries[a:b], np.arange(a, b)) for a, b in pairwise(ends)]
+    queries = np.unique(entries, axis=0)
+
+    found, part = DigestIndex.together(indexes).search(queries)
+
+    assert rows(found) == rows(DigestIndex.build(entries).search(queries))
+    assert np.array_equal(part, np.searchsorted(ends[1:], found.number, side="right"))
 
 
 def test_many_duplicates_return_all_their_numbers_in_order() -> None:

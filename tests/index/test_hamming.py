@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,66 @@ def test_finds_what_brute_force_finds(way: None, seed: int, n: int, radius: int,
     found = HammingIndex.build(codes, numbers).search(queries, radius)
 
     assert rows(found) == brute_force(codes, numbers, queries, radius)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 2**32),
+    sizes=st.lists(st.integers(0, 150), min_size=1, max_size=4),
+    keys=st.lists(st.sampled_from([None, 16, 32]), min_size=4, max_size=4),
+    arranged=st.booleans(),
+    radius=st.integers(0, 70),
+    spread=st.integers(0, 80),
+)
+def test_several_at_once_find_what_brute_force_finds(
+    way: None,
+    seed: int,
+    sizes: list[int],
+    keys: list[int | None],
+    arranged: bool,
+    radius: int,
+    spread: int,
+) -> None:
+    # Given entries around the queries, divided among indexes of any kinds, whose bits are in one order or not
+    rng = np.random.default_rng(seed)
+    n = sum(sizes)
+    queries = rng.integers(0, 256, (3, 32), np.uint8)
+    codes = np.array(
+        [
+            flipped(queries[i % 3], rng.choice(256, rng.integers(0, spread + 1), replace=False))
+            for i in range(n)
+        ],
+        np.uint8,
+    ).reshape(-1, 32)
+    numbers = rng.integers(-(2**62), 2**62, n)
+    source = rng.permutation(256).astype(np.uint8)
+    ends = np.cumsum([0, *sizes])
+    indexes = [
+        HammingIndex.build(
+            codes[a:b], numbers[a:b], source=source if arranged else None, keys=each if b > a else None
+        )
+        for (a, b), each in zip(pairwise(ends), keys, strict=False)
+    ]
+
+    found, part = HammingIndex.together(indexes).search(queries, radius)
+
+    assert rows(found) == brute_force(codes, numbers, queries, radius)
+    assert (np.diff(found.query) >= 0).all()
+    for at, index in enumerate(indexes):
+        assert np.isin(found.number[part == at], index.numbers).all()
+
+
+def test_two_that_are_joined_are_one_search() -> None:
+    codes = random_codes(5, 12_000)
+    base = HammingIndex.build(codes[:8_000])
+    behind = HammingIndex.build(codes[8_000:], np.arange(8_000, 12_000), source=base.source, keys=16)
+
+    first, again = (HammingIndex.together((base, behind)) for _ in range(2))
+
+    assert first.joint is not None
+    assert again.joint is first.joint  # made once
+    queries = np.concatenate([flipped(code, np.arange(0, 248, 8))[None] for code in codes[::1_000]])
+    assert rows(first.search(queries, 31)[0]) == [(q, 1_000 * q, 31) for q in range(12)]
 
 
 @settings(max_examples=60)
@@ -340,6 +401,15 @@ def test_even_trusted_nonsense_reads_nothing_outside(large: tuple[np.ndarray, Ha
     arrays["source"] = rng.integers(0, 256, 256, np.uint8)
     hostile = HammingIndex.from_arrays(arrays, trusted=True)
 
+    behind = HammingIndex.build(
+        codes[:3_000], np.arange(3_000), source=np.arange(256, dtype=np.uint8), keys=16
+    )
+    object.__setattr__(behind, "source", hostile.source)  # else they would not be joined
+    search = HammingIndex.together((hostile, behind))
+    assert search.joint is not None
+
     found = hostile.search(codes[:50], 64)
+    both, _ = search.search(codes[:50], 64)
 
     assert set(found.number.tolist()) <= set(range(MANY))
+    assert set(both.number.tolist()) <= set(range(MANY))

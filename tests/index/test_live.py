@@ -92,11 +92,20 @@ class Machine(RuleBasedStateMachine):
         assert len(self.live) == len(self.model)
 
 
-@pytest.mark.parametrize("kind", ["hamming", "digest", "flat"])
 @pytest.mark.parametrize("tail", [1, 4, 1024])
-def test_behaves_like_a_list(kind: str, tail: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("kind", "step"), [("hamming", None), ("hamming", 3), ("digest", None), ("flat", None)]
+)
+def test_behaves_like_a_list(kind: str, tail: int, step: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nightlamp.index.live.TAIL", tail)
     monkeypatch.setattr("nightlamp.index.live.GROWTH", 2)
+    if step is not None:
+        # Few entries are sorted and joined too, and probed
+        monkeypatch.setattr("nightlamp.index.hamming.STEP_LEAST", step)
+        monkeypatch.setattr("nightlamp.index.hamming.SMALLEST", 1)
+        monkeypatch.setattr("nightlamp.index.hamming.BESIDE", 2)
+        monkeypatch.setattr("nightlamp.index.hamming.BY_BYTES", 6)
+        monkeypatch.setattr("nightlamp.index.plan.SCAN_COST", 1e9)
     machine = type("Machine", (Machine,), {"kind": kind})
 
     run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=25))
@@ -122,6 +131,21 @@ def test_an_addition_crosses_into_an_indexed_part() -> None:
     live.remove(np.arange(0, 20_000, 2))
 
     assert sorted(live.search(codes[5000:5100], 31).number.tolist()) == list(range(5001, 5100, 2))
+
+
+def test_what_is_added_is_joined_with_the_base_and_searched_with_it() -> None:
+    # Given a base, and more than a step of entries behind it
+    codes = np.random.default_rng(1).integers(0, 256, (40_000, 32), np.uint8)
+    live = LiveIndex(HammingIndex.build(codes[:20_000]))
+    for first in range(20_000, 40_000, 2_500):
+        live.add(codes[first : first + 2_500], np.arange(first, first + 2_500))
+    live.remove(np.arange(0, 40_000, 200))
+
+    # Then they are few parts, the first two of them joined, and what was removed is gone from both
+    assert len(live._parts) <= 3
+    assert HammingIndex.together([part.index for part in live._parts]).joint is not None
+    found = live.search(codes[::100], 31)
+    assert found.number.tolist() == list(range(100, 40_000, 200))
 
 
 def test_a_view_stays_as_it_was() -> None:

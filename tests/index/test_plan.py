@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 from nightlamp.index.plan import ball, divide, flips, plan_for
 
 
+@pytest.mark.parametrize("keys", [16, 32])
 @pytest.mark.parametrize("radius", range(257))
-def test_budgets_add_up(radius: int) -> None:
-    plan = plan_for(radius)
+def test_budgets_add_up(radius: int, keys: int) -> None:
+    plan = plan_for(radius, keys)
 
     assert (plan.words + 1).sum() == radius + 1
     for word in range(8):
         low, high = plan.halves[2 * word : 2 * word + 2]
         assert (low + 1) + (high + 1) == plan.words[word] + 1
+    assert np.array_equal((plan.keys + 1).reshape(16, -1).sum(axis=1), plan.halves + 1)
 
 
 @given(st.data())
@@ -52,19 +54,28 @@ def test_the_default_radius_looks_into_few_buckets() -> None:
     assert plan.verified == pytest.approx(16 * (ball(16, 3) + 16 * ball(16, 2)) / 65536**2)
 
 
+def test_bytes_are_fewer_buckets_and_more_of_the_entries() -> None:
+    plan = plan_for(31, 32)
+
+    assert plan.probes == 32
+    assert plan.scanned == 32 / 256
+    assert plan.verified == pytest.approx(32 * ball(16, 3) / 2**24)
+
+
 def test_a_scan_is_chosen_when_it_is_cheaper() -> None:
     assert plan_for(31).cheaper_than_scan(1_000_000)
     assert not plan_for(31).cheaper_than_scan(100)
     assert not plan_for(120).cheaper_than_scan(10_000_000)
 
 
-def test_flips_are_all_masks_by_bits_set() -> None:
-    masks, ends = flips()
+@pytest.mark.parametrize("bits", [8, 16])
+def test_flips_are_all_masks_by_bits_set(bits: int) -> None:
+    masks, ends = flips(bits)
 
-    assert sorted(masks.tolist()) == list(range(65536))
-    for most in range(-1, 17):
+    assert sorted(masks.tolist()) == list(range(1 << bits))
+    for most in range(-1, bits + 1):
         within = masks[: ends[most + 1]]
-        assert len(within) == sum(comb(16, k) for k in range(most + 1))
+        assert len(within) == sum(comb(bits, k) for k in range(most + 1))
         assert all(int(m).bit_count() <= most for m in within[-20:])
 
 

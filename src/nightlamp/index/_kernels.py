@@ -1,16 +1,20 @@
-"""Compiled loops of the indexes. No position that comes out of a file is used before it is bounded, so
+"""Compiled loops of the Hamming index. No position that comes out of a file is used before it is bounded, so
 whatever the file holds, nothing outside the arrays is read.
 
-Shapes, with n entries: codes (n, 4) uint64, directory (16, 65537) uint32, sketches (16·n + 32,) uint16,
-ids (16·n,) uint32. ``hamming.py`` says what they hold, ``docs/decisions/index-search.md`` why.
+Shapes, with n entries and K keys (16 of 16 bits, or 32 of 8): codes (n, 4) uint64, directory (K, 2^bits + 1)
+uint32, sketches (K·n + 32,) uint16, ids (K·n,) uint32. ``hamming.py`` says what they hold,
+``docs/decisions/index-search.md`` why.
+
+A search takes any number of indexes at once, as rows of addresses and lengths: to be asked one by one from
+Python, small ones would cost more than what is searched in them.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import carray, njit  # type: ignore[attr-defined]
 
-from nightlamp.index.simd_kernels import first_bit, near_mask, popcount, prefetch
+from nightlamp.index.simd_kernels import first_bit, memory, near_mask, popcount, prefetch
 
 LANES = 32
 AHEAD = 12  # runs that are on their way from memory while one is being read
@@ -39,57 +43,58 @@ def permute_bits(codes, source):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def sort_halves(halves, directory, sketches, ids):  # type: ignore[no-untyped-def]
-    """For each of the 16 halves: entries sorted by it, into ``directory``, ``sketches`` and ``ids``.
+def _list_slots(  # type: ignore[no-untyped-def]
+    query, keys, directory, masks, ends, words, own, probe, slot, want, limit
+):
+    """Fill ``slot`` (in ``directory``), ``want``, ``limit`` from ``probe`` on with the buckets to look into.
 
-    ``halves`` is codes as (n, 16) uint16; ``directory`` comes zeroed.
+    Returns where they end. All are asked for from memory before one is looked at.
     """
-    n = len(halves)
-    cursor = np.empty(65536, np.int64)
-    for h in range(16):
-        starts = directory[h]
-        for i in range(n):
-            starts[np.int64(halves[i, h]) + 1] += np.uint32(1)
-        total = np.uint32(0)
-        for k in range(65536):
-            cursor[k] = h * n + np.int64(total)
-            total += starts[k + 1]
-            starts[k + 1] = total
-        for i in range(n):
-            key = halves[i, h]
-            to = cursor[key]
-            cursor[key] = to + 1
-            ids[to] = i
-            sketches[to] = halves[i, h ^ 1]
+    bits = 256 // keys
+    for k in range(keys):
+        h = 16 * k // keys
+        key = np.int64(query[k * bits >> 6] >> np.uint64(k * bits & 63)) & ((1 << bits) - 1)
+        other = np.uint16(query[h >> 2] >> np.uint64(16 * ((h ^ 1) & 3)))
+        for t in range(own[k] + 1):
+            for m in range(ends[t], ends[t + 1]):
+                slot[probe] = k * ((1 << bits) + 1) + (key ^ np.int64(masks[m]))
+                want[probe] = other
+                limit[probe] = words[h >> 1] - t
+                prefetch(directory, slot[probe])
+                probe += 1
+    return probe
 
 
 @njit(cache=True, nogil=True)
-def _choose_runs(query, n, directory, masks, ends, words, halves, start, end, want, limit):  # type: ignore[no-untyped-def]
-    """Fill ``start``, ``end`` (in ``sketches``), ``want``, ``limit`` with the runs of entries to look at.
+def _choose_runs(  # type: ignore[no-untyped-def]
+    n, buckets, directory, sketches, probe, probes, slot, want, limit, run, start, end
+):
+    """Fill ``start``, ``end`` (in ``sketches``) from ``run`` on: the entries of the slots from ``probe`` on.
 
-    Returns how many there are: empty ones are left out, which is what makes small indexes quick.
+    Returns where they end: empty ones are left out, also of ``slot``, ``want`` and ``limit``, which is what
+    makes small indexes quick.
     """
-    run = 0
-    for h in range(16):
-        word = query[h >> 2]
-        key = np.uint16(word >> np.uint64(16 * (h & 3)))
-        other = np.uint16(word >> np.uint64(16 * ((h ^ 1) & 3)))
-        for t in range(halves[h] + 1):
-            for k in range(ends[t], ends[t + 1]):
-                bucket = np.int64(key ^ masks[k])
-                first = min(np.int64(directory[h, bucket]), n)
-                last = min(np.int64(directory[h, bucket + 1]), n)
-                start[run] = h * n + first
-                end[run] = h * n + last
-                want[run] = other
-                limit[run] = words[h >> 1] - t
-                run += first < last
+    while probe < probes:
+        at = slot[probe]
+        first = min(np.int64(directory[at]), n)
+        last = min(np.int64(directory[at + 1]), n)
+        before = at // buckets * n
+        start[run] = before + first
+        end[run] = before + last
+        slot[run] = at
+        want[run] = want[probe]
+        limit[run] = limit[probe]
+        prefetch(sketches, before + first)
+        run += first < last
+        probe += 1
     return run
 
 
 @njit(cache=True, nogil=True)
-def _read_runs(run, at, runs, sketches, ids, start, end, want, limit, pending):  # type: ignore[no-untyped-def]
-    """Collect positions of entries that are near in the whole word, until ``pending`` is full.
+def _read_runs(  # type: ignore[no-untyped-def]
+    run, at, runs, sketches, ids, start, end, want, limit, pending, origin
+):
+    """Collect positions of entries that are near in the whole word, and their runs, until there is no room.
 
     Returns (run, position) to go on from, and how many are pending; run == runs at the end.
     """
@@ -111,6 +116,7 @@ def _read_runs(run, at, runs, sketches, ids, start, end, want, limit, pending): 
                 position = at + np.int64(first_bit(near))
                 prefetch(ids, position)
                 pending[waiting] = position
+                origin[waiting] = run
                 waiting += 1
                 near &= near - np.uint32(1)
             at += LANES
@@ -121,32 +127,75 @@ def _read_runs(run, at, runs, sketches, ids, start, end, want, limit, pending): 
 
 
 @njit(cache=True, nogil=True)
-def _found_earlier(x, half, words, halves):  # type: ignore[no-untyped-def]
-    """Whether a probe of an earlier half finds this entry too; ``x`` (4,) uint64 is query XOR code."""
-    for h in range(half):
-        both = (x[h >> 2] >> np.uint64(32 * ((h >> 1) & 1))) & np.uint64(0xFFFFFFFF)
-        one = (both >> np.uint64(16 * (h & 1))) & np.uint64(0xFFFF)
-        if popcount(one) <= halves[h] and popcount(both) <= words[h >> 1]:
-            return True
+def _divide(  # type: ignore[no-untyped-def]
+    n, m, directory, behind, slot, start, pending, origin, waiting, beyond
+):
+    """Positions in two joined orders → positions in the first's own (``pending``), and in the second's.
+
+    Returns how many there are of each.
+    """
+    first = second = 0
+    for c in range(waiting):
+        run = origin[c]
+        at, offset = slot[run], pending[c] - start[run]
+        half = at // 65537
+        begins = min(np.int64(directory[at]), n)
+        length = min(np.int64(directory[at + 1]), n) - begins
+        if offset < length:
+            pending[first] = half * n + begins + offset
+            first += 1
+        else:
+            beyond[second] = half * m + min(np.int64(behind[at]) + offset - length, m - 1)
+            second += 1
+    return first, second
+
+
+@njit(cache=True, nogil=True)
+def _found_first(x, key, keys, words, halves, own):  # type: ignore[no-untyped-def]
+    """Whether ``key`` is the first by which this entry is found; ``x`` (4,) uint64 is query XOR code.
+
+    A key finds what is near in its own bits, in its half and in its word.
+    """
+    for k in range(key + 1):
+        h = 16 * k // keys
+        word = (x[h >> 2] >> np.uint64(32 * ((h >> 1) & 1))) & np.uint64(0xFFFFFFFF)
+        half = (word >> np.uint64(16 * (h & 1))) & np.uint64(0xFFFF)
+        if popcount(word) <= words[h >> 1] and popcount(half) <= halves[h]:
+            mine = half if keys == 16 else (half >> np.uint64(8 * (k & 1))) & np.uint64(0xFF)
+            if popcount(mine) <= own[k]:
+                return k == key
     return False
 
 
 @njit(cache=True, nogil=True)
-def _compare_pending(query, codes, flat, ids, pending, waiting, words, halves, radius, rows, distances):  # type: ignore[no-untyped-def]
-    """Which pending entries are near in all 256 bits, each taken from the first half that finds it."""
+def _compare_pending(  # type: ignore[no-untyped-def]
+    query, codes, flat, ids, pending, waiting, keys, words, halves, own, radius, rows, distances
+):
+    """Which pending entries are near in all 256 bits, each taken from the first key that finds it."""
     n = len(codes)
     x = np.empty(4, np.uint64)
-    for k in range(waiting):
-        rows[k] = min(np.int64(ids[pending[k]]), n - 1)
-        prefetch(flat, 4 * rows[k])
+    left = 0
+    for c in range(waiting):
+        row = np.int64(ids[pending[c]])
+        if keys == 32:
+            key = pending[c] // n
+            neighbour = np.int64(query[key >> 3] >> np.uint64(8 * ((key ^ 1) & 7))) & 0xFF
+            if popcount(np.uint64(row >> 24 ^ neighbour)) > halves[key >> 1]:
+                continue
+            row &= 0xFFFFFF
+        row = min(row, np.int64(n - 1))
+        prefetch(flat, 4 * row)
+        rows[left] = row
+        pending[left] = pending[c]
+        left += 1
     hits = 0
-    for k in range(waiting):
-        row = rows[k]
+    for c in range(left):
+        row = rows[c]
         distance = 0
         for w in range(4):
             x[w] = query[w] ^ codes[row, w]
             distance += popcount(x[w])
-        if distance <= radius and not _found_earlier(x, pending[k] // n, words, halves):
+        if distance <= radius and _found_first(x, pending[c] // n, keys, words, halves, own):
             rows[hits] = row
             distances[hits] = distance
             hits += 1
@@ -173,92 +222,138 @@ def _scan_block(query, codes, first, last, radius, rows, distances):  # type: ig
 
 
 @njit(cache=True, nogil=True)
-def search(  # type: ignore[no-untyped-def]
-    queries, source, codes, numbers, directory, sketches, ids, masks, ends, words, halves, radius, by_scan
-):
-    """All results within ``radius``: by the plan ``words``, ``halves``, or ``by_scan``.
+def with_room(found, count, hits):  # type: ignore[no-untyped-def]
+    """``found`` with ``count`` rows taken, or a larger copy, so that ``hits`` more fit."""
+    if count + hits <= len(found):
+        return found
+    larger = np.empty((2 * (count + hits), found.shape[1]), np.int64)
+    for k in range(count):  # a slice assignment takes seconds to compile
+        for column in range(found.shape[1]):
+            larger[k, column] = found[k, column]
+    return larger
 
-    ``queries`` (q, 4) are not yet permuted. Returns (k, 3) int64: query, number, distance.
+
+@njit(cache=True, nogil=True)
+def search(  # type: ignore[no-untyped-def]
+    queries, parts, by_scan, most, wide, wide_ends, narrow, narrow_ends, words, halves, bytes_, radius
+):
+    """All results within ``radius`` in all parts: each by the plan, or ``by_scan`` (p,) bool.
+
+    ``queries`` (q, 4) are not yet permuted. ``parts`` (p, 10) int64 are rows of ``HammingIndex.row``:
+    addresses of codes, numbers, source, directory, sketches and ids, n, K; then, if the part and the next are
+    searched as one, the addresses of their joint directory and sketches, and in the next row −1. ``most``
+    probes are made of a query at most. ``wide`` and ``narrow`` are ``flips`` of 16 and 8 bits. Returns (k, 4)
+    int64: query, number, distance, part.
     """
-    n = np.int64(len(codes))
-    most = np.int64(1)  # one more than there may be: the place behind the last is written to
-    if not by_scan:
-        for h in range(16):
-            most += ends[halves[h] + 1]
-    start, end = np.empty(most, np.int64), np.empty(most, np.int64)
-    want, limit = np.empty(most, np.uint16), np.empty(most, np.uint16)
-    pending, rows, distances = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
-    flat = codes.reshape(-1)
-    query = np.empty(4, np.uint64)
-    found = np.empty((64, 3), np.int64)
+    # One more than there may be: the place behind the last is written to.
+    slot, start, end = (
+        np.empty(most + 1, np.int64),
+        np.empty(most + 1, np.int64),
+        np.empty(most + 1, np.int64),
+    )
+    want, limit = np.empty(most + 1, np.uint16), np.empty(most + 1, np.uint16)
+    probes, runs = np.zeros(len(parts) + 1, np.int64), np.zeros(len(parts) + 1, np.int64)
+    pending, origin, beyond = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    rows, distances = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    arranged = np.empty((len(parts), 4), np.uint64)
+    found = np.empty((64, 4), np.int64)
     count = 0
     for q in range(len(queries)):
-        _permute(queries[q], source, query)
-        run, runs, at = np.int64(0), np.int64(0), np.int64(0)
-        if not by_scan:
-            runs = _choose_runs(query, n, directory, masks, ends, words, halves, start, end, want, limit)
-            if runs:
-                at = start[0]
-        while run < runs or (by_scan and at < n):
-            if by_scan:
-                last = min(at + BLOCK, n)
-                hits = _scan_block(query, codes, at, last, radius, rows, distances)
-                at = last
+        for p in range(len(parts)):
+            if p and parts[p, 2] == parts[p - 1, 2]:
+                for w in range(4):
+                    arranged[p, w] = arranged[p - 1, w]
             else:
-                run, at, waiting = _read_runs(run, at, runs, sketches, ids, start, end, want, limit, pending)
-                hits = _compare_pending(
-                    query, codes, flat, ids, pending, waiting, words, halves, radius, rows, distances
-                )
-            if count + hits > len(found):
-                larger = np.empty((2 * (count + hits), 3), np.int64)
-                for k in range(count):  # a slice assignment takes seconds to compile
-                    for column in range(3):
-                        larger[k, column] = found[k, column]
-                found = larger
-            for k in range(hits):
-                found[count, 0] = q
-                found[count, 1] = numbers[rows[k]]
-                found[count, 2] = distances[k]
-                count += 1
+                _permute(queries[q], carray(memory(parts[p, 2]), (256,), np.uint8), arranged[p])
+            probes[p + 1] = probes[p]
+            keys, place = parts[p, 7], parts[p, 8]
+            if by_scan[p] or place == -1:
+                continue
+            own, masks, ends = bytes_, narrow, narrow_ends
+            if keys == 16:
+                own, masks, ends = halves, wide, wide_ends
+            slots = keys * ((1 << (256 // keys)) + 1)
+            directory = carray(memory(place if place else parts[p, 3]), (slots,), np.uint32)
+            probes[p + 1] = _list_slots(
+                arranged[p], keys, directory, masks, ends, words, own, probes[p], slot, want, limit
+            )
+        for p in range(len(parts)):
+            runs[p + 1] = runs[p]
+            n, keys, place = parts[p, 6], parts[p, 7], parts[p, 8]
+            if by_scan[p] or place == -1:
+                continue
+            if place:
+                n += parts[p + 1, 6]
+            slots = (1 << (256 // keys)) + 1
+            directory = carray(memory(place if place else parts[p, 3]), (keys * slots,), np.uint32)
+            sketches = carray(memory(parts[p, 9] if place else parts[p, 4]), (keys * n + LANES,), np.uint16)
+            runs[p + 1] = _choose_runs(
+                n,
+                slots,
+                directory,
+                sketches,
+                probes[p],
+                probes[p + 1],
+                slot,
+                want,
+                limit,
+                runs[p],
+                start,
+                end,
+            )
+        for p in range(len(parts)):
+            n, keys, m = parts[p, 6], parts[p, 7], np.int64(0)
+            place = parts[p, 4]
+            if parts[p, 8] > 0 and not by_scan[p]:
+                m, place = parts[p + 1, 6], parts[p, 9]
+            sketches = carray(memory(place), (keys * (n + m) + LANES,), np.uint16)
+            ids = carray(memory(parts[p, 5]), (keys * n,), np.uint32)
+            own = halves if keys == 16 else bytes_
+            run = runs[p]
+            at = start[run] if run < runs[p + 1] else np.int64(0)
+            while run < runs[p + 1] or (by_scan[p] and at < n):
+                waiting, others, first = 0, 0, at
+                if by_scan[p]:
+                    at = min(at + BLOCK, n)
+                else:
+                    run, at, waiting = _read_runs(
+                        run, at, runs[p + 1], sketches, ids, start, end, want, limit, pending, origin
+                    )
+                if m:
+                    directory = carray(memory(parts[p, 3]), (keys * 65537,), np.uint32)
+                    behind = carray(memory(parts[p + 1, 3]), (keys * 65537,), np.uint32)
+                    waiting, others = _divide(
+                        n, m, directory, behind, slot, start, pending, origin, waiting, beyond
+                    )
+                for side in range(2 if m else 1):
+                    part = p + side
+                    size = parts[part, 6]
+                    flat = carray(memory(parts[part, 0]), (4 * size,), np.uint64)
+                    codes = flat.reshape((size, 4))
+                    if by_scan[p]:
+                        hits = _scan_block(arranged[p], codes, first, at, radius, rows, distances)
+                    else:
+                        hits = _compare_pending(
+                            arranged[p],
+                            codes,
+                            flat,
+                            carray(memory(parts[part, 5]), (keys * size,), np.uint32),
+                            beyond if side else pending,
+                            others if side else waiting,
+                            keys,
+                            words,
+                            halves,
+                            own,
+                            radius,
+                            rows,
+                            distances,
+                        )
+                    numbers = carray(memory(parts[part, 1]), (size,), np.int64)
+                    found = with_room(found, count, hits)
+                    for k in range(hits):
+                        found[count, 0] = q
+                        found[count, 1] = numbers[rows[k]]
+                        found[count, 2] = distances[k]
+                        found[count, 3] = part
+                        count += 1
     return found[:count]
-
-
-@njit(cache=True, nogil=True)
-def _less(a, b):  # type: ignore[no-untyped-def]
-    """Whether row ``a`` comes before row ``b``, as byte strings of one length."""
-    for i in range(len(a)):
-        if a[i] != b[i]:
-            return a[i] < b[i]
-    return False
-
-
-@njit(cache=True, nogil=True)
-def equal_rows(queries, prefixes, digests, directory):  # type: ignore[no-untyped-def]
-    """For each query: the first row of ``digests`` that equals it, and how many do.
-
-    Binary search within the directory's slot: crafted digests that share a prefix cost a logarithm.
-    """
-    n = len(digests)
-    start = np.zeros(len(queries), np.int64)
-    count = np.zeros(len(queries), np.int64)
-    for q in range(len(queries)):
-        want = queries[q]
-        low = np.int64(min(directory[prefixes[q]], n))
-        last = np.int64(min(directory[prefixes[q] + 1], n))
-        high = last
-        while low < high:
-            middle = (low + high) >> 1
-            if _less(digests[middle], want):
-                low = middle + 1
-            else:
-                high = middle
-        start[q] = low
-        high = last
-        while low < high:
-            middle = (low + high) >> 1
-            if _less(want, digests[middle]):
-                high = middle
-            else:
-                low = middle + 1
-        count[q] = max(low - start[q], 0)
-    return start, count

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from nightlamp.errors import SnapshotError
-from nightlamp.index.found import Found, as_numbers, as_values, read_only
+from nightlamp.index.found import Found, address, as_numbers, as_values, read_only
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,11 +24,22 @@ class DigestIndex:
         numbers: (n,) int64, the caller's number of each.
         directory: (2^b + 1,) uint32, b ≤ 24: ``directory[p]:directory[p + 1]`` are the rows whose leading b
             bits are p.
+
+    Attributes:
+        row: (5,) int64, addresses and lengths of all that, for the compiled search.
     """
 
     digests: np.ndarray
     numbers: np.ndarray
     directory: np.ndarray
+    row: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        import numpy as np
+
+        arrays = self.digests, self.numbers, self.directory
+        row = np.array([*map(address, arrays), len(self.digests), self._bits], np.int64)
+        object.__setattr__(self, "row", row)
 
     @classmethod
     def build(cls, digests: np.ndarray, numbers: np.ndarray | None = None) -> Self:
@@ -63,20 +74,16 @@ class DigestIndex:
         Raises:
             ValueError: wrong shape or type, or a radius other than 0.
         """
+        return self.together((self,)).search(queries, radius)[0]
+
+    @staticmethod
+    def together(indexes: Sequence[DigestIndex]) -> DigestSearch:
+        """Several indexes of one size, to be searched in one call."""
         import numpy as np
 
-        from nightlamp.index._kernels import equal_rows
-
-        if radius != 0:
-            raise ValueError("digests are equal or not: the radius is 0")
-        queries = as_values(queries, self.digests.shape[1])
-        prefixes = _prefixes(queries, self._bits)
-        start, count = equal_rows(queries, prefixes, self.digests, self.directory)
-        query = np.repeat(np.arange(len(queries)), count)
-        # Row of each result: its query's first row, plus how many results of that query came before.
-        before = np.cumsum(count) - count
-        row = np.arange(len(query)) + np.repeat(start - before, count)
-        return Found(query, self.numbers[row], np.zeros(len(query), np.int32))
+        return DigestSearch(
+            tuple(indexes), np.array([index.row for index in indexes], np.int64).reshape(-1, 5)
+        )
 
     def __len__(self) -> int:
         """How many entries."""
@@ -106,6 +113,15 @@ class DigestIndex:
 
     def with_entries(self, values: np.ndarray, numbers: np.ndarray) -> Self:
         """An index of the same kind over other entries."""
+        return self.build(values, numbers)
+
+    @property
+    def step(self) -> int:
+        """Nothing is joined with this index."""
+        return 0
+
+    def beside(self, values: np.ndarray, numbers: np.ndarray, *, joined: bool) -> Self:  # noqa: ARG002
+        """An index over other entries that is searched together with this one."""
         return self.build(values, numbers)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -152,6 +168,38 @@ class DigestIndex:
             require(np.array_equal(np.diff(directory), counts), "'directory' does not fit the digests")
             require(_is_sorted(digests), "'digests' is not sorted")
         return index
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DigestSearch:
+    """Indexes that are searched in one call.
+
+    Args:
+        indexes: at least one; they hold what ``rows`` points to.
+        rows: (p, 5) int64, theirs.
+    """
+
+    indexes: tuple[DigestIndex, ...]
+    rows: np.ndarray
+
+    def search(self, queries: np.ndarray, radius: int = 0) -> tuple[Found, np.ndarray]:
+        """All entries equal to each of the ``queries`` (q, size) uint8; distances are 0.
+
+        Returns:
+            what was found; and (k,) int64, in which of the indexes.
+
+        Raises:
+            ValueError: wrong shape or type, or a radius other than 0.
+        """
+        import numpy as np
+
+        from nightlamp.index.digest_kernels import equal
+
+        if radius != 0:
+            raise ValueError("digests are equal or not: the radius is 0")
+        queries = as_values(queries, self.indexes[0].size)
+        found = equal(queries, _prefixes(queries, 24), self.rows)
+        return Found(found[:, 0], found[:, 1], np.zeros(len(found), np.int32)), found[:, 2]
 
 
 def _words(digests: np.ndarray) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -99,6 +99,20 @@ class FlatIndex:
         """An index of the same kind over other entries."""
         return self.build(values, numbers, self.distance)
 
+    @property
+    def step(self) -> int:
+        """Nothing is joined with this index."""
+        return 0
+
+    def beside(self, values: np.ndarray, numbers: np.ndarray, *, joined: bool) -> Self:  # noqa: ARG002
+        """An index over other entries that is searched together with this one."""
+        return self.with_entries(values, numbers)
+
+    @staticmethod
+    def together(indexes: Sequence[FlatIndex]) -> FlatSearch:
+        """Several indexes, to be searched one after the other."""
+        return FlatSearch(tuple(indexes))
+
     def arrays(self) -> dict[str, np.ndarray]:
         """What a snapshot must hold; ``from_arrays`` takes it back."""
         return {"entries": self.entries, "numbers": self.numbers}
@@ -120,3 +134,24 @@ class FlatIndex:
         if numbers is None or numbers.dtype != np.int64 or numbers.shape != entries.shape[:1]:
             raise SnapshotError("'numbers' is missing, or has a wrong type or shape", where="flat index")
         return cls(read_only(entries), read_only(numbers), distance)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FlatSearch:
+    """Indexes that are searched together."""
+
+    indexes: tuple[FlatIndex, ...]
+
+    def search(self, queries: np.ndarray, radius: int = 0) -> tuple[Found, np.ndarray]:
+        """All entries of all indexes within ``radius``, as ``FlatIndex.search``.
+
+        Returns:
+            what was found; and (k,) int64, in which of the indexes.
+        """
+        import numpy as np
+
+        found = [index.search(queries, radius) for index in self.indexes]
+        part = np.repeat(np.arange(len(found)), [len(some) for some in found])
+        order = np.argsort(np.concatenate([some.query for some in found]), kind="stable")
+        columns = zip(*((some.query, some.number, some.distance) for some in found), strict=True)
+        return Found(*(np.concatenate(column)[order] for column in columns)), part[order]

@@ -39,6 +39,12 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
+def address(array: np.ndarray) -> int:
+    """Where a contiguous array lies in memory, for a compiled loop; hold the array for as long."""
+    place: int = array.__array_interface__["data"][0]
+    return place
+
+
 def as_values(values: np.ndarray, size: int) -> np.ndarray:
     """``values`` as a contiguous, read-only (n, size) uint8 array.
 

@@ -7,8 +7,9 @@ makes a new tuple and puts it in place. No reader ever waits, and a change is in
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from nightlamp.index.found import Found, as_numbers, as_values
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 TAIL = 1_024  # entries that one part takes up by copying, before parts are merged as a log
 GROWTH = 8  # a part is merged into the one before it, unless that is so many times larger
+
+
+class Search(Protocol):
+    """Several indexes as one."""
+
+    def search(self, queries: np.ndarray, radius: int) -> tuple[Found, np.ndarray]:
+        """All entries within ``radius`` of each query; and (k,) int64, in which of the indexes."""
 
 
 class Index(Protocol):
@@ -36,8 +44,16 @@ class Index(Protocol):
     def with_entries(self, values: np.ndarray, numbers: np.ndarray) -> Self:
         """An index of the same kind over other entries."""
 
-    def search(self, queries: np.ndarray, radius: int) -> Found:
-        """All entries within ``radius`` of each query."""
+    @property
+    def step(self) -> int:
+        """By how many entries at least what is joined with this index should grow at once."""
+
+    def beside(self, values: np.ndarray, numbers: np.ndarray, *, joined: bool) -> Self:
+        """An index over entries that are searched together with this one, or joined with it."""
+
+    @staticmethod
+    def together(indexes: Sequence[Any]) -> Search:
+        """Several indexes of one kind, to be searched at once."""
 
     def __len__(self) -> int:
         """How many entries."""
@@ -73,34 +89,26 @@ class _Part(Generic[I]):
         return replace(self, removed=np.insert(self.removed, np.searchsorted(self.removed, new), new))
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class IndexView(Generic[I]):
     """What was in force at one moment; later changes do not reach it."""
 
-    _parts: tuple[_Part[I], ...]
+    def __init__(self, parts: tuple[_Part[I], ...]) -> None:
+        self._parts = parts
+        self._search = parts[0].index.together([part.index for part in parts])
+        self._removed = [at for at, part in enumerate(parts) if len(part.removed)]
 
     def search(self, queries: np.ndarray, radius: int) -> Found:
         """All entries in force within ``radius`` of each of the ``queries`` (q, size) uint8."""
         import numpy as np
 
-        found = []
-        for part in self._parts:
-            if not len(part.index):
-                continue
-            some = part.index.search(queries, radius)
-            if len(part.removed) and len(some):
-                alive = part.alive(some.number)
-                some = Found(some.query[alive], some.number[alive], some.distance[alive])
-            if len(some):
-                found.append(some)
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            nothing = np.empty(0, np.int64)
-            return Found(nothing, nothing, np.empty(0, np.int32))
-        order = np.argsort(np.concatenate([f.query for f in found]), kind="stable")
-        columns = zip(*((f.query, f.number, f.distance) for f in found), strict=True)
-        return Found(*(np.concatenate(column)[order] for column in columns))
+        found, part = self._search.search(queries, radius)
+        if not len(found) or not self._removed:
+            return found
+        alive = np.ones(len(found), bool)
+        for at in self._removed:
+            here = part == at
+            alive[here] = self._parts[at].alive(found.number[here])
+        return Found(found.query[alive], found.number[alive], found.distance[alive])
 
     def __len__(self) -> int:
         """Entries in force; counted anew each time, in time proportional to their number."""
@@ -143,7 +151,8 @@ class LiveIndex(Generic[I]):
         values = as_values(values, base.size)
         numbers = as_numbers(numbers, len(values))
         with self._writing:
-            self._parts = (*self._parts, _Part(base.with_entries(values, numbers), self._nothing))
+            new = base.beside(values, numbers, joined=len(self._parts) == 1)
+            self._parts = (*self._parts, _Part(new, self._nothing))
             self._merge()
 
     def remove(self, numbers: np.ndarray) -> None:
@@ -170,7 +179,7 @@ class LiveIndex(Generic[I]):
                 self._settled = self._compacted = len(parts)
                 self._removed_meanwhile = self._nothing
             try:
-                base = self._joined(parts)
+                base = parts[0].index.with_entries(*_in_force(parts))
             except BaseException:
                 with self._writing:
                     self._settled, self._compacted = 1, 0
@@ -190,21 +199,27 @@ class LiveIndex(Generic[I]):
         """Never shows an entry."""
         return f"LiveIndex({len(self._parts)} parts)"
 
-    def _joined(self, parts: tuple[_Part[I], ...]) -> I:
-        """One index of all that is in force in ``parts``."""
-        import numpy as np
-
-        values, numbers = [], []
-        for part in parts:
-            alive = part.alive(part.index.numbers)
-            values.append(part.index.values()[alive])
-            numbers.append(part.index.numbers[alive])
-        return parts[0].index.with_entries(np.concatenate(values), np.concatenate(numbers))
-
     def _merge(self) -> None:
         """Merge parts at the end while the last is not far smaller than the one before it."""
+        base = self._parts[0].index
         while len(self._parts) - self._settled >= 2:
-            *_, before, last = self._parts
+            *front, before, last = self._parts
             if len(before.index) > max(TAIL, GROWTH * len(last.index)):
                 return
-            self._parts = (*self._parts[:-2], _Part(self._joined((before, last)), self._nothing))
+            joined = len(front) == 1
+            if joined and len(before.index) > base.step > len(last.index):
+                return
+            index = base.beside(*_in_force((before, last)), joined=joined)
+            self._parts = (*front, _Part(index, self._nothing))
+
+
+def _in_force(parts: Sequence[_Part[I]]) -> tuple[np.ndarray, np.ndarray]:
+    """Values and numbers of all that is in force in ``parts``."""
+    import numpy as np
+
+    values, numbers = [], []
+    for part in parts:
+        alive = part.alive(part.index.numbers)
+        values.append(part.index.values()[alive])
+        numbers.append(part.index.numbers[alive])
+    return np.concatenate(values), np.concatenate(numbers)

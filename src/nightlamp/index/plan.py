@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BITS = 256
 WORDS = 8
 HALVES = 16
+BYTES = 32
 HALF_BITS = 16
 BUCKETS = 1 << HALF_BITS
 
@@ -37,20 +38,24 @@ class Plan:
     Args:
         words: (8,) int64, at most so many bits of the word differ.
         halves: (16,) int64, at most so many bits of the half differ; half h belongs to word h // 2.
+        keys: (16,) or (32,) int64, at most so many bits of the key differ: the same, or those of the bytes.
         probes: buckets that are looked into.
         scanned: share of all entries that lie in those buckets, if they are evenly filled.
         verified: share of all entries whose whole code is looked at.
+        buckets: of one key.
     """
 
     words: np.ndarray
     halves: np.ndarray
+    keys: np.ndarray
     probes: int
     scanned: float
     verified: float
+    buckets: int
 
     def cheaper_than_scan(self, n: int) -> bool:
         """Whether probing ``n`` entries should be faster than comparing all of them."""
-        runs = self.probes * min(1.0, n / BUCKETS)
+        runs = self.probes * min(1.0, n / self.buckets)
         cost = self.probes * PROBE_COST + runs * RUN_COST
         cost += n * (self.scanned * NEAR_COST + self.verified * VERIFY_COST)
         return cost < n * SCAN_COST
@@ -68,38 +73,43 @@ def divide(budget: int, parts: int) -> list[int]:
 
 
 @cache
-def plan_for(radius: int) -> Plan:
-    """The thresholds for ``radius`` (0..256)."""
+def plan_for(radius: int, keys: int = HALVES) -> Plan:
+    """The thresholds for ``radius`` (0..256), and 16 keys or 32."""
     import numpy as np
 
     words = divide(radius + 1, WORDS)
     halves = [t for word in words for t in divide(word + 1, 2)]
-    probes = sum(ball(HALF_BITS, t) for t in halves)
+    own = [t for half in halves for t in divide(half + 1, keys // HALVES)]
+    bits = BITS // keys
     verified = sum(
-        comb(HALF_BITS, k) * ball(HALF_BITS, words[h // 2] - k)
-        for h, t in enumerate(halves)
-        for k in range(min(t, HALF_BITS) + 1)
+        comb(bits, i) * ball(HALF_BITS, words[k * WORDS // keys] - i)
+        for k, t in enumerate(own)
+        for i in range(min(t, bits) + 1)
     )
+    probes = sum(ball(bits, t) for t in own)
     return Plan(
         np.array(words, np.int64),
         np.array(halves, np.int64),
+        np.array(own, np.int64),
         probes,
-        probes / BUCKETS,
-        verified / BUCKETS**2,
+        probes / (1 << bits),
+        verified / (1 << bits + HALF_BITS),
+        1 << bits,
     )
 
 
 @cache
-def flips() -> tuple[np.ndarray, np.ndarray]:
-    """All 16-bit masks by rising number of set bits, and where each number ends.
+def flips(bits: int = HALF_BITS) -> tuple[np.ndarray, np.ndarray]:
+    """All masks of so many bits (at most 16) by rising number of set bits, and where each number ends.
 
     Returns:
-        (65536,) uint16 masks; (18,) int64 ends: ``masks[:ends[t + 1]]`` have at most t bits set, t from −1.
+        (2^bits,) uint16 masks; (bits + 2,) int64 ends: ``masks[:ends[t + 1]]`` have at most t bits set, t
+        from −1.
     """
     import numpy as np
 
-    every = np.arange(BUCKETS, dtype=np.uint32)
+    every = np.arange(1 << bits, dtype=np.uint32)
     ones = np.bitwise_count(every)
     masks = every[np.argsort(ones, kind="stable")].astype(np.uint16)
-    ends = np.array([ball(HALF_BITS, t) if t >= 0 else 0 for t in range(-1, HALF_BITS + 1)], np.int64)
+    ends = np.array([ball(bits, t) if t >= 0 else 0 for t in range(-1, bits + 1)], np.int64)
     return masks, ends

@@ -1,5 +1,5 @@
-"""The four instructions that Numba has no word for, as intrinsics: prefetch, population count, first set bit
-and "which of these 32 half-words are near". All are plain LLVM IR, so they run on every processor.
+"""What Numba has no word for, as intrinsics: prefetch, population count, first set bit, "which of these 32
+half-words are near", and memory by its address. All are plain LLVM IR, so they run on every processor.
 """
 
 from __future__ import annotations
@@ -83,3 +83,13 @@ def first_bit(_context, _word):  # type: ignore[no-untyped-def]
         return builder.cttz(args[0], ir.IntType(1)(1))
 
     return types.uint32(types.uint32), codegen
+
+
+@intrinsic
+def memory(_context, _address):  # type: ignore[no-untyped-def]
+    """``memory(int64)``: what ``carray`` makes an array of. The caller answers for what lies there."""
+
+    def codegen(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), codegen
