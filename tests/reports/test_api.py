@@ -88,3 +88,47 @@ def test_a_node_with_credentials_and_the_key_has_the_loop(start: Any, sqlite_url
     made = start(sqlite_url, reports={"username": "u", "password": "p"})
     assert "reports" in {loop.name for loop in made.node.supervisor.loops}
     made.run("reports")  # nothing is approved: nothing is asked
+
+
+RULES = """
+nightlamp-policy: 1
+name: sure
+rules:
+  - id: exact
+    when: matches.exists(m, m.exact && !m.disputed)
+    then: block
+    reason: "An equal copy."
+    hold: P1Y
+    confirms: true
+  - id: rest
+    when: "true"
+    then: review
+    reason: "A person looks."
+"""
+
+
+def test_what_a_rule_confirms_is_drafted_by_the_nodes_loops(service: Service) -> None:  # noqa: F811
+    made = service.post("/v1/policies", json={"text": RULES}).json()
+    tried = service.post("/v1/policies/dry-run", json={"policy": made["id"]})
+    assert tried.status_code == 200, tried.text
+    assert service.post(f"/v1/policies/{made['id']}/activate").status_code == 200
+    data = picture()
+    service.bank("list", digest("md5", data))
+    verdict = service.submit(data).json()["verdict"]
+    assert (verdict["action"], verdict["confirms"]) == ("block", True)
+    service.run("cases")
+    service.run("rules")
+    [row] = service.get("/v1/reports", service.key("report")).json()["reports"]
+    assert (row["state"], row["rule"], row["decision"]) == ("draft", "exact", None)
+    [case] = service.get("/v1/cases").json()["cases"]
+    assert (case["id"], case["state"]) == (row["case"], "open")
+
+
+def test_a_hold_is_not_destroyed_under_a_report_but_on_purpose(service: Service, held: str) -> None:  # noqa: F811
+    made = draft(service, held)
+    order = {"object": made["files"][0]["object"], "request": "FBI 7"}
+    refused = service.post("/v1/holds/destroy", service.key("admin"), json=order)
+    assert (refused.status_code, made["id"] in refused.json()["detail"]) == (409, True)
+    assert "finish or retract" in refused.json()["hint"]
+    done = service.post("/v1/holds/destroy", service.key("admin"), json=order | {"despite_reports": True})
+    assert done.json() == {"destroyed": True}
