@@ -60,7 +60,7 @@ def test_a_step_arrives_as_it_was_sent(step: Shape | Fingerprint | Unchecked | A
     with ours, theirs:
         wire.send(ours, wire.pack_step(step, reveal=True))
 
-        assert wire.unpack_step(wire.receive(theirs)) == step
+        assert wire.unpack_step(wire.Incoming(theirs).message()) == step
 
 
 @given(
@@ -111,4 +111,4 @@ def test_a_broken_stream_is_closed_not_misread(sent: bytes) -> None:
         ours.shutdown(socket.SHUT_WR)
 
         with pytest.raises(wire.Closed):
-            wire.receive(theirs)
+            wire.Incoming(theirs).message()

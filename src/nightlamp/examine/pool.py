@@ -117,9 +117,9 @@ class Workers:
             while True:
                 match process.answer(self.limits.seconds + GRACE_SECONDS):
                     case ["m", str(name), None, str(), int(length)]:
-                        yield Member(name, length, bytes(wire.receive_bytes(process.socket, length)), None)
+                        yield Member(name, length, process.take(length), None)
                     case ["m", str(name), str(code), str(detail), int(length)]:
-                        wire.receive_bytes(process.socket, length)
+                        process.take(length)
                         yield Member(name, 0, None, ArchiveError(code, detail))  # type: ignore[arg-type]
                     case ["end"]:
                         break

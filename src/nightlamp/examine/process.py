@@ -56,6 +56,8 @@ class Process:
                 stderr=subprocess.DEVNULL,
                 env=environment,
             )
+        self._incoming = wire.Incoming(self.socket)
+        wire.limit_time(self.socket, socket.SO_SNDTIMEO, GRACE_SECONDS)
         try:
             settings = {"limits": asdict(limits), "detail": detail, "origin": wire.pack_asked(origin)}
             wire.send(self.socket, settings)
@@ -78,7 +80,6 @@ class Process:
         Raises:
             MediaError: the file cannot be opened; the worker is as before.
         """
-        self.socket.settimeout(GRACE_SECONDS)
         if not isinstance(source, Path):
             wire.send(self.socket, message | {"inline": len(source)}, data=source)
             return
@@ -90,8 +91,12 @@ class Process:
 
     def answer(self, seconds: float) -> Any:
         """The next message, waited for no longer than ``seconds``."""
-        self.socket.settimeout(seconds)
-        return wire.receive(self.socket)
+        wire.limit_time(self.socket, socket.SO_RCVTIMEO, seconds)
+        return self._incoming.message()
+
+    def take(self, length: int) -> bytes:
+        """The raw bytes that follow an answer."""
+        return bytes(self._incoming.take(length))
 
     def end(self) -> None:
         """Let it go in peace."""

@@ -83,7 +83,7 @@ class Renderer:
             process.request(source, asdict(look))
             match process.answer(self._limits.seconds + GRACE_SECONDS):
                 case ["p", int(length), list(frames)] if 0 < length <= _MOST_BYTES:
-                    jpeg = bytes(wire.receive_bytes(process.socket, length))
+                    jpeg = process.take(length)
                     return Rendered(jpeg, tuple(each for each in frames[: look.strip] if type(each) is int))
                 case ["u", str(code), str(detail)]:
                     raise MediaError(_code(code), detail)

@@ -21,6 +21,8 @@ from nightlamp.origin import Asked, TrustList, from_json, to_json
 from nightlamp.values import Assessment, Fingerprint, Unchecked
 
 _LENGTH = struct.Struct("<I")
+_DESCRIPTOR = struct.Struct("@i")
+_AT_ONCE = 1 << 16
 _MOST = 64 << 20
 
 
@@ -35,61 +37,112 @@ def send(
     fd: int | None = None,
     data: bytes | bytearray | memoryview | None = None,
 ) -> None:
-    """Send one message, with an open file and raw bytes after it if given."""
+    """Send one message, with an open file and raw bytes after it if given.
+
+    Raises:
+        Closed: nobody is there to take it.
+        TimeoutError: nobody has taken it within the time of ``limit_time``.
+    """
     body = json.dumps(message, separators=(",", ":")).encode()
     packet = _LENGTH.pack(len(body)) + body
     try:
-        if fd is None:
-            to.sendall(packet)
-        else:
+        if fd is not None:
             socket.send_fds(to, [packet], [fd])
-        if data is not None:
-            to.sendall(data)
-    except (BrokenPipeError, ConnectionError) as error:
+        elif data is None:
+            to.sendall(packet)
+        else:  # at once, so that the other side wakes once
+            sent = to.sendmsg([packet, data])
+            if sent < len(packet):
+                to.sendall(packet[sent:])
+            if sent < len(packet) + len(data):
+                to.sendall(memoryview(data)[max(sent - len(packet), 0) :])
+    except BlockingIOError:
+        raise TimeoutError from None
+    except ConnectionError as error:
         raise Closed from error
 
 
-def receive(of: socket.socket) -> Any:
-    """The next message.
+def limit_time(of: socket.socket, which: int, seconds: float) -> None:
+    """From now on a blocking ``of`` waits no longer than so, by ``SO_RCVTIMEO`` or ``SO_SNDTIMEO``.
 
-    Raises:
-        Closed: end of stream, or not a message.
-        TimeoutError: the socket's time-out passed.
+    The kernel's own limit takes one system call for each wait; Python's time-out takes three, and lets other
+    threads run at each.
     """
-    (length,) = _LENGTH.unpack(receive_bytes(of, _LENGTH.size))
-    if length > _MOST:
-        raise Closed
-    try:
-        return json.loads(receive_bytes(of, length))
-    except ValueError as error:
-        raise Closed from error
+    whole, part = divmod(max(int(seconds * 1e6), 1), 1_000_000)
+    of.setsockopt(socket.SOL_SOCKET, which, struct.pack("@ll", whole, part))
 
 
-def receive_request(of: socket.socket) -> tuple[Any, int | None]:
-    """The next message and the open file that came with it; the receiver closes it."""
-    # The descriptor comes with the message's first bytes; raw bytes may follow right after its last.
-    head, fds, _, _ = socket.recv_fds(of, _LENGTH.size, 1)
-    fd = fds[0] if fds else None
-    if len(head) < _LENGTH.size:
-        head += receive_bytes(of, _LENGTH.size - len(head)) if head else b""
-    if len(head) < _LENGTH.size:
-        raise Closed
-    return json.loads(receive_bytes(of, _LENGTH.unpack(head)[0])), fd
+class Incoming:
+    """What comes over a socket; each system call takes whatever is there.
 
+    Args:
+        of: a blocking socket.
+        descriptors: open files may come with a message.
+    """
 
-def receive_bytes(of: socket.socket, length: int) -> bytearray:
-    """Exactly ``length`` bytes."""
-    data = bytearray(length)
-    view = memoryview(data)
-    while view:
+    def __init__(self, of: socket.socket, *, descriptors: bool = False) -> None:
+        self._of = of
+        self._descriptors = descriptors
+        self._fd: int | None = None
+        self._held = bytearray(_AT_ONCE)
+        self._from = self._to = 0  # what of it was not taken yet
+
+    def message(self) -> Any:
+        """The next message.
+
+        Raises:
+            Closed: end of stream, or not a message.
+            TimeoutError: the time of ``limit_time`` has passed.
+        """
+        (length,) = _LENGTH.unpack(self.take(_LENGTH.size))
+        if length > _MOST:
+            raise Closed
         try:
-            got = of.recv_into(view)
+            return json.loads(self.take(length))
+        except ValueError as error:
+            raise Closed from error
+
+    def request(self) -> tuple[Any, int | None]:
+        """The next message and the open file that came with it; the caller closes it."""
+        message = self.message()
+        fd, self._fd = self._fd, None
+        return message, fd
+
+    def take(self, length: int) -> bytearray:
+        """Exactly ``length`` bytes.
+
+        Raises:
+            Closed, TimeoutError: see ``message``.
+        """
+        data = bytearray(length)
+        done = 0
+        while done < length:
+            if self._from == self._to:
+                if length - done >= _AT_ONCE:
+                    done += self._receive(memoryview(data)[done:])
+                    continue
+                self._from, self._to = 0, self._receive(memoryview(self._held))
+            more = min(length - done, self._to - self._from)
+            data[done : done + more] = memoryview(self._held)[self._from : self._from + more]
+            self._from += more
+            done += more
+        return data
+
+    def _receive(self, into: memoryview) -> int:
+        try:
+            if self._descriptors:
+                got, files, _, _ = self._of.recvmsg_into([into], socket.CMSG_SPACE(_DESCRIPTOR.size))
+                for _, _, packed in files:
+                    (self._fd,) = _DESCRIPTOR.unpack(packed[: _DESCRIPTOR.size])
+            else:
+                got = self._of.recv_into(into)
+        except BlockingIOError:
+            raise TimeoutError from None
         except ConnectionError as error:
             raise Closed from error
         if not got:
             raise Closed
-        view = view[got:]
-    return data
+        return got
 
 
 def pack_step(step: Step, *, reveal: bool = False) -> list[Any]:

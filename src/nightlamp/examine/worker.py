@@ -28,7 +28,7 @@ from nightlamp.origin import Asked, prepare
 from nightlamp.signals import installed
 from nightlamp.values import Assessment
 
-_TOGETHER = 8
+_TOGETHER = 16
 
 
 def main() -> None:
@@ -36,7 +36,8 @@ def main() -> None:
     unix_signal.signal(unix_signal.SIGINT, unix_signal.SIG_IGN)
     unix_signal.signal(unix_signal.SIGXFSZ, unix_signal.SIG_IGN)
     pool = socket.socket(fileno=int(sys.argv[1]))
-    settings = wire.receive(pool)
+    incoming = wire.Incoming(pool, descriptors=True)
+    settings = incoming.message()
     limits = Limits(**{f.name: settings["limits"][f.name] for f in fields(Limits)})
     origin = wire.unpack_asked(settings["origin"])
     if sys.argv[2] == "examine":
@@ -47,12 +48,9 @@ def main() -> None:
     wire.send(pool, ["ready", [signal.name for signal in installed().values() if signal.of_frame]])
     while True:
         try:
-            request, fd = wire.receive_request(pool)
+            request, fd = incoming.request()
             file: BinaryIO
-            if fd is None:
-                file = io.BytesIO(wire.receive_bytes(pool, request["inline"]))
-            else:
-                file = os.fdopen(fd, "rb")
+            file = io.BytesIO(incoming.take(request["inline"])) if fd is None else os.fdopen(fd, "rb")
             with file:
                 if sys.argv[2] == "examine":
                     _examine(pool, file, limits, settings["detail"], _asked(origin, request))
@@ -122,13 +120,15 @@ def _examine(pool: socket.socket, file: BinaryIO, limits: Limits, detail: Any, o
         if origin is not None and origin.seconds is not None:
             _alarm(max(min(origin.seconds, end - time.monotonic()), 0.001))
 
+    closer = origin is not None and (origin.forensics or bool(origin.detectors))
     for step in steps(file, installed(), limits, detail, origin, looked):
-        if isinstance(step, Shape) or len(waiting) >= _TOGETHER:
+        # What is known goes ahead of what may go wrong: decoding, and then measuring. Each message wakes a
+        # thread of the service, so there are no others.
+        if (waiting and isinstance(step, Shape)) or len(waiting) >= _TOGETHER:
             wire.send(pool, waiting)
             waiting.clear()
         waiting.append(wire.pack_step(step, reveal=origin is not None and origin.reveal))
-        if isinstance(step, Assessment):
-            # What the file says must not be lost with what is still to be measured.
+        if isinstance(step, Assessment) and closer:
             wire.send(pool, waiting)
             waiting.clear()
     _alarm(0)

@@ -194,12 +194,8 @@ class Intake:
         """The content's examination is there: add what was given besides, and wait for the lookup."""
         if entry.subject.submission.content is not None:
             self._lap(entry, "examine")
-        given = examined(entry.subject.submission.given(self.tracking), self._signals)
-        whole = replace(
-            content,
-            fingerprints=tuple(dict.fromkeys((*content.fingerprints, *given.fingerprints))),
-            unchecked=tuple(dict.fromkeys((*content.unchecked, *given.unchecked))),
-        )
+        given = entry.subject.submission.given(self.tracking)
+        whole = _joined(content, examined(given, self._signals)) if given else content
         entry.subject = replace(entry.subject, examination=whole)
         if entry.subject.submission.idempotency and not entry.lease:
             entry.request = entry.subject.submission.request(whole)
@@ -304,6 +300,15 @@ def _check(submission: Submission) -> None:
     ):
         if len(text) > most or not text.isprintable():
             raise IntakeError("invalid", f"must be printable and of at most {most} characters", where=where)
+
+
+def _joined(content: Examination, given: Examination) -> Examination:
+    """What was found in the content, and what was given besides."""
+    return replace(
+        content,
+        fingerprints=tuple(dict.fromkeys((*content.fingerprints, *given.fingerprints))),
+        unchecked=tuple(dict.fromkeys((*content.unchecked, *given.unchecked))),
+    )
 
 
 def _close(submission: Submission) -> None:
