@@ -67,9 +67,11 @@ def listening(app: Any) -> Iterator[str]:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
         thread.start()
-        yield f"http://localhost:{door.getsockname()[1]}/console"
-        server.should_exit = True
-        thread.join()
+        try:
+            yield f"http://localhost:{door.getsockname()[1]}/console"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def session(node: Node, role: Any) -> str:

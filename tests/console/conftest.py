@@ -211,9 +211,11 @@ def listening(house: House) -> Iterator[str]:
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
         thread.start()
-        yield f"http://localhost:{door.getsockname()[1]}/console"
-        server.should_exit = True
-        thread.join()
+        try:
+            yield f"http://localhost:{door.getsockname()[1]}/console"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 CHROMIUM = Path("/usr/bin/chromium")

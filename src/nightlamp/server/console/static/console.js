@@ -11,8 +11,8 @@
   let last = 0;
 
   const keyed = () => [...document.querySelectorAll("[data-key]")].filter((each) => each.checkVisibility());
-  const named = (each) =>
-    each.getAttribute("aria-label") || each.labels?.[0]?.textContent || each.firstChild?.textContent.trim() || each.textContent.trim();
+  const textOf = (each) => [...each.childNodes].filter((node) => node.nodeName !== "KBD").map((node) => node.textContent).join("").trim();
+  const named = (each) => each.getAttribute("aria-label") || textOf(each.labels?.[0] || each);
 
   function showKeys(dialog) {
     const list = dialog.querySelector("dl");
