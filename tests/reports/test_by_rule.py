@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,7 +13,7 @@ from sqlalchemy import func, select
 
 from nightlamp.audit.tables import audit_record
 from nightlamp.cases import Answer, Effects, Opener, decide, get_case, next_case, split
-from nightlamp.cases.tables import case_item
+from nightlamp.cases.tables import case_item, review_case
 from nightlamp.errors import ReportError
 from nightlamp.intake import (
     Submission,
@@ -42,7 +43,7 @@ from nightlamp.reports import (
 )
 from nightlamp.reports.fake import Desk, Faulty
 from nightlamp.reports.tables import report_confirmation
-from nightlamp.store import new_id, reading
+from nightlamp.store import Writer, new_id, reading
 from nightlamp.values import Bank, Examination, Fingerprint, Match
 from nightlamp.vault import destroy
 
@@ -162,6 +163,12 @@ class Shop:
             open_ = select(func.count()).where(c.report.is_(None), c.why == "")
             cases = select(func.count()).select_from(for_review)
             return (connection.scalar(open_) or 0) + (connection.scalar(cases) or 0)
+
+    def undecided(self) -> str | None:
+        """A case that nobody has decided."""
+        with reading(self.office.engine) as connection:
+            waits = select(review_case.c.id).where(review_case.c.state == "open").limit(1)
+            return connection.scalar(waits)
 
     def why(self, item: str) -> str | None:
         with reading(self.office.engine) as connection:
@@ -507,6 +514,47 @@ def test_what_is_left_over_is_named(shop: Shop) -> None:
     office.clock.move(hours=3)
     with reading(office.engine) as connection:
         assert standing(connection, now=office.clock()).unreported == 1
+
+
+def test_nodes_at_once_and_people_report_each_item_once(either: Office) -> None:
+    """Three nodes open cases, draft and apply decisions together, while people confirm some of the cases."""
+    office, shop = either, Shop(either, ALONE)
+    shop.policy()
+    items = [shop.submit(f"u-{at % 6}") for at in range(30)]
+    late: list[Exception] = []
+
+    def node(confirms: bool) -> None:
+        consumer = lambda c, final: draft_for(c, final, operator=ALONE, clock=office.clock)  # noqa: E731
+        opener = Opener(office.engine, office.writer, confirmed=remember, clock=office.clock)
+        effects = Effects(office.engine, office.writer, [consumer], clock=lambda: office.clock() + WAIT)
+        with Writer(office.engine) as writer:
+            rules = shop.rules(writer)
+            for _ in range(200):
+                opener.run_once()
+                rules.run_once()
+                if confirms and (case := shop.undecided()) is not None:
+                    shop.answer(case, CSAM, apply=False)
+                effects.run_once()
+                if not shop.waiting() and not (confirms and shop.undecided()):
+                    return
+
+    def run(confirms: bool) -> None:
+        try:
+            node(confirms)
+        except Exception as error:  # noqa: BLE001 (told by the test)
+            late.append(error)
+
+    threads = [threading.Thread(target=run, args=(at == 0,)) for at in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(timeout=300)
+    assert not late
+    assert not shop.waiting()
+    reported = [file.item for each in shop.live() for file in each.files]
+    assert sorted(filter(None, reported)) == sorted(items)
+    with reading(office.engine) as connection:
+        assert standing(connection, now=office.clock()).unreported == 0
 
 
 def fated(office: Office, seed: int) -> str:
