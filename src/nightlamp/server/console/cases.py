@@ -19,16 +19,14 @@ from nightlamp.server.console.desk import Reviewer, desk_of, names_of, one_queue
 from nightlamp.server.console.language import N_
 from nightlamp.server.console.pages import go, page, refusal
 from nightlamp.server.console.showing import can_show, may_look_again
-from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting
+from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of
 from nightlamp.server.problems import Problem, problem_of
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(prefix="/cases")
-_EMPTY = {"answer": "", "ai_made": "unknown", "drawn": "", "note": ""}
-
-
-LISTED = 24  # items on a page
 Skip = Annotated[int, Query(ge=0, le=1_000_000)]
+_LISTED = 24  # items on a page
+_EMPTY = {"answer": "", "ai_made": "unknown", "drawn": "", "note": ""}
 
 
 @router.get("/{case_id}")
@@ -101,7 +99,7 @@ def decide(request: Request, visit: Visiting, person: Reviewer, form: Posted, ca
             case_id,
             answer,
             by=person.actor,
-            version=version_of(form),
+            version=number_of(form, "version"),
             now=now,
             lead=person.may("lead"),
             undo=terms.undo,
@@ -154,9 +152,9 @@ def items_of(
         "mine": mine,
         "look": mine or (case.state == "decided" and may_look_again(visit, person)),
         "showing": can_show(visit),
-        "items": cases.page_case_items(connection, case_id, skip=skip, limit=LISTED),
+        "items": cases.page_case_items(connection, case_id, skip=skip, limit=_LISTED),
         "skip": skip,
-        "listed": LISTED,
+        "listed": _LISTED,
         "ticking": False,
         **desk_of(connection, visit, person, now),
     }
@@ -165,14 +163,6 @@ def items_of(
 def _address(case: cases.Case | None, form: Form) -> str:
     """Of the next case, in the queue that was asked for."""
     return f"/cases/{case.id}?queue={quote(form.get('queue', '*'), safe='')}" if case else "/cases?nothing"
-
-
-def version_of(form: Form) -> int:
-    """Of the case, as it was on the page that a form was on."""
-    text = form.get("version", "")
-    if not text.isdecimal() or len(text) > 9:
-        raise Problem("malformed", "no version")
-    return int(text)
 
 
 def moved(made: Response, path: str) -> Response:

@@ -18,8 +18,8 @@ from nightlamp.reports.cybertip import Fault, FileDetails, Report
 from nightlamp.server.console.language import N_
 from nightlamp.server.console.pages import go, page
 from nightlamp.server.console.report_form import MOST_INPUTS, Sent, as_form, only_stored, read
-from nightlamp.server.console.reporting import Reporter, version_of
-from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting
+from nightlamp.server.console.reporting import Reporter
+from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of
 from nightlamp.server.problems import Problem
 from nightlamp.store import reading, utc_now
 
@@ -50,7 +50,7 @@ def edit(request: Request, visit: Visiting, person: Reporter, form: Posted, repo
             each.id: replace(each.details, publicly_available=said == "yes")
             for each in (stored.files if said in ("yes", "no") else ())
         }
-        version = version_of(form)
+        version = number_of(form, "version")
         reports.change(
             connection,
             report_id,
@@ -100,7 +100,7 @@ def edit_file(
             connection,
             report_id,
             now.document,
-            version=version_of(form),
+            version=number_of(form, "version"),
             by=person.actor,
             now=utc_now(),
             files={file_id: details},
@@ -171,7 +171,7 @@ def _page(
     values: dict[str, Any],
 ) -> Response:
     """The form: of what is stored; or of what was entered, and beside it what is stored by now."""
-    changed = entered is not None and version_of(entered.form) != stored.version
+    changed = entered is not None and number_of(entered.form, "version") != stored.version
     made = as_form(
         entered.document if entered else now,
         faults=() if entered else faults,

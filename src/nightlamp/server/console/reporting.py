@@ -15,8 +15,8 @@ from nightlamp.errors import ReportError
 from nightlamp.reports.cybertip import as_json
 from nightlamp.server.console.desk import names_of
 from nightlamp.server.console.pages import go, page, refusal
-from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, need
-from nightlamp.server.problems import Problem, problem_of
+from nightlamp.server.console.visiting import Posted, Visit, Visiting, need, number_of
+from nightlamp.server.problems import problem_of
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(prefix="/reports")
@@ -61,7 +61,7 @@ def one(request: Request, visit: Visiting, person: Reporter, report_id: str) -> 
 @router.post("/{report_id}/approve")
 def approve(request: Request, visit: Visiting, person: Reporter, form: Posted, report_id: str) -> Response:
     """Say that it is right as it stands on the page."""
-    version = version_of(form)
+    version = number_of(form, "version")
     return _change(
         request,
         visit,
@@ -145,14 +145,6 @@ def _change(
             raise
         return _show(request, visit, person, report_id, error)
     return go(f"/reports/{report_id}", "changed")
-
-
-def version_of(form: Form) -> int:
-    """Of the report, as it was on the page that a form was on."""
-    text = form.get("version", "")
-    if not text.isdecimal() or len(text) > 9:
-        raise Problem("malformed", "no version")
-    return int(text)
 
 
 _SECRET = ("hash",)  # fields whose values are no page's business

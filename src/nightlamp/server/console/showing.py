@@ -22,7 +22,7 @@ from nightlamp.errors import CaseError, MediaError, VaultError
 from nightlamp.examine import Look, Rendered
 from nightlamp.server.console.desk import Reviewer, desk_of, terms_of
 from nightlamp.server.console.pages import page
-from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting
+from nightlamp.server.console.visiting import Posted, Visit, Visiting, number_of
 from nightlamp.server.problems import Problem, problem_of
 from nightlamp.store import reading, utc_now
 from nightlamp.vault import Identity
@@ -50,8 +50,8 @@ def reveal(visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> Res
     """Store that an item is shown; gives the address of its pixels, good once and for seconds."""
     if not can_show(visit):
         return JSONResponse({"code": "cannot"}, 409)
-    level, item = _number(form, "level"), form.get("item", "")
-    frame = _number(form, "frame") if form.get("frame") else None
+    level, item = number_of(form, "level"), form.get("item", "")
+    frame = number_of(form, "frame") if form.get("frame") else None
     try:
         made = visit.node.writer.write(
             lambda c: _store(c, visit, person, case_id, item, level, frame, utc_now())
@@ -162,10 +162,3 @@ class _Bounded(io.BytesIO):
 def _key(visit: Visit, reveal_id: str) -> str:
     """What the address of a reveal's pixels ends in; another session has another."""
     return visit.token.derived(f"pixels {reveal_id}")
-
-
-def _number(form: Form, name: str) -> int:
-    text = form.get(name, "")
-    if not text.isdecimal() or len(text) > 6:
-        raise Problem("malformed", "a number", where=name)
-    return int(text)

@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 from nightlamp import cases
 from nightlamp.accounts import Person
 from nightlamp.errors import CaseError
-from nightlamp.server.console.cases import Skip, items_of, moved, show_case, version_of
+from nightlamp.server.console.cases import Skip, items_of, moved, show_case
 from nightlamp.server.console.desk import Reviewer, terms_of
 from nightlamp.server.console.language import N_
 from nightlamp.server.console.pages import go, page, refusal
-from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting
+from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of
 from nightlamp.server.problems import Problem, problem_of
 from nightlamp.store import reading, utc_now
 
@@ -32,12 +32,12 @@ def split(request: Request, visit: Visiting, person: Reviewer, form: Posted, cas
     if form.get("person", person.id) != person.id:
         raise Problem("forbidden", "somebody else has signed in", hint="reload the page")
     if "skip" in form:
-        return _ask(request, visit, person, case_id, _number(form["skip"]), form)
+        return _ask(request, visit, person, case_id, number_of(form, "skip"), form)
 
     def work(connection: Connection) -> cases.Case:
         ticked = _listed(form, "item")
         chosen = set(cases.items_among(connection, case_id, (), _listed(form, "how"))) | set(ticked)
-        version, now = version_of(form), utc_now()
+        version, now = number_of(form, "version"), utc_now()
         return cases.split(connection, case_id, list(chosen), by=person.actor, version=version, now=now)
 
     try:
@@ -45,7 +45,7 @@ def split(request: Request, visit: Visiting, person: Reviewer, form: Posted, cas
     except CaseError as error:
         if error.code == "not found":
             raise
-        return _ask(request, visit, person, case_id, _number(form.get("at", "0")), form, error)
+        return _ask(request, visit, person, case_id, number_of(form, "at", "0"), form, error)
     if not request.headers.get("hx-request"):
         return go(f"/cases/{case_id}")
     return moved(show_case(request, visit, person, case_id), f"/cases/{case_id}")
@@ -98,9 +98,3 @@ def _ask(
 
 def _listed(form: Form, name: str) -> list[str]:
     return form.get(name, "").split("\n") if form.get(name) else []
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 6:
-        raise Problem("malformed", "a number", where="skip")
-    return int(text)

@@ -216,6 +216,18 @@ async def form_of(request: Request, visit: Visiting) -> Form:
 Posted = Annotated[Form, Depends(form_of)]
 
 
+def number_of(form: Form, name: str, default: str = "") -> int:
+    """A number that one of our own pages has put into a form.
+
+    Raises:
+        Problem: there is none.
+    """
+    text = form.get(name, default)
+    if not text.isdecimal() or len(text) > 9:
+        raise Problem("malformed", "a number", where=name)
+    return int(text)
+
+
 def _same(given: str, wanted: str) -> bool:
     import hmac
 

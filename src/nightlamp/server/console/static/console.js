@@ -122,6 +122,9 @@
       }
     }, { capture: true });
 
+  document.addEventListener("click", (event) => cover()?.open && (event.target.closest("a") || uncover()));
+  document.addEventListener("cancel", (event) => event.target === cover() && event.preventDefault(), { capture: true });
+
   setInterval(() => {
     const after = document.body.dataset.coverAfter * 1000;
     if (!after || cover().open || Date.now() - touched < after) return;
@@ -130,8 +133,6 @@
   }, 1000);
 
   const ready = () => {
-    cover()?.addEventListener("click", (event) => event.target.closest("a") || uncover());
-    cover()?.addEventListener("cancel", (event) => event.preventDefault());
     for (const each of document.querySelectorAll(".help")) each.hidden = !("shortcuts" in document.body.dataset);
     if (window.PublicKeyCredential?.parseRequestOptionsFromJSON)
       for (const each of document.querySelectorAll("form[data-passkey]")) each.hidden = false;
