@@ -260,6 +260,20 @@ def cookie(house: Any, address: str, name: str, tab: Any) -> None:
 
 
 @pytest.fixture
+def tab(chromium: Any) -> Iterator[Any]:
+    """A page of a fresh profile; errors of its scripts and of its policy fail the test."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
+    yield page
+    context.close()
+    assert faults == []
+
+
+@pytest.fixture
 def tabs(chromium: Any) -> Iterator[Any]:
     """Makes tabs of fresh profiles; faults of scripts and of the pages' policy fail the test."""
     contexts: list[Any] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,6 @@ from .conftest import addresses, cookie
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-def tab(chromium: Any) -> Iterator[Any]:
-    """A page of a fresh profile; errors of its scripts and of its policy fail the test."""
-    context = chromium.new_context()
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
-    yield page
-    context.close()
-    assert faults == []
 
 
 def faults_of(tab: Any) -> list[str]:
@@ -121,32 +106,6 @@ def test_a_policy_is_checked_without_leaving_the_page(live, tab):
     tab.click("text=Check and try")
     tab.wait_for_selector("#draft li.bad")
     assert tab.url.endswith("/policies")
-
-
-def test_a_passkey_is_made_and_then_lets_in_alone(live, tab):
-    house, address = live
-    house.person("newcomer", "reviewer", second=False)
-    devtools = tab.context.new_cdp_session(tab)
-    devtools.send("WebAuthn.enable")
-    kind = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
-    kind |= {"isUserVerified": True, "automaticPresenceSimulation": True}
-    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": kind})
-    tab.goto(f"{address}/sign-in")
-    tab.fill("#name", "newcomer")
-    tab.fill("#password", PASSWORD)
-    tab.click("button.first")
-    tab.wait_for_url("**/set-up")
-    tab.fill("#label", "a key")
-    tab.click("text=Make a passkey")
-    tab.wait_for_selector("ol.codes")
-    assert tab.locator("ol.codes li").count() == 10
-    tab.click("text=I have kept them")
-    tab.wait_for_url("**/console/")
-    tab.click("text=Sign out")
-    tab.wait_for_url("**/sign-in*")
-    tab.click("text=Sign in with a passkey")
-    tab.wait_for_url("**/console/")
-    assert "newcomer" in tab.inner_text("header")
 
 
 def test_the_first_load_is_light_and_asks_nobody_else(live, tab):
