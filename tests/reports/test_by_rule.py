@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -514,6 +515,24 @@ def test_what_is_left_over_is_named(shop: Shop) -> None:
     office.clock.move(hours=3)
     with reading(office.engine) as connection:
         assert standing(connection, now=office.clock()).unreported == 1
+
+
+def test_two_nodes_that_saw_it_wait_draft_it_once(shop: Shop) -> None:
+    office = shop.office
+    item = shop.submit()
+    Opener(office.engine, office.writer, confirmed=remember, clock=office.clock).run_once()
+
+    class Slow:
+        """Another node drafts it, and people approve it, before this one comes to write."""
+
+        def write(self, work: Callable[..., int]) -> int:
+            shop.rules().run_once()
+            [made] = shop.reports()
+            office.approve(made.id)
+            return office.writer.write(work)
+
+    shop.rules(Slow()).run_once()
+    assert [[each.item for each in found.files] for found in shop.reports()] == [[item]]
 
 
 def test_nodes_at_once_and_people_report_each_item_once(either: Office) -> None:
