@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 import nightlamp.client
-from nightlamp.client import Client, administration, banks, cases, feeds, items, reports
+from nightlamp.client import Client, administration, banks, cases, feeds, holds, items, reports
 from nightlamp.client.call import Call, Download, Paged
 from nightlamp.errors import ClientCode
 from nightlamp.values import Fingerprint
@@ -25,34 +25,8 @@ OF_NOBODY = {
     ("GET", "/v1/openapi.json"),
     ("GET", "/v1/banks/{number}/changes"),
 }
-# What people do, in the console or with the command line: to look at contents in turn, to write and approve
-# reports, to answer legal requests, to publish figures.
-OF_PEOPLE = {
-    ("GET", "/v1/holds"),
-    ("POST", "/v1/holds"),
-    ("POST", "/v1/holds/destroy"),
-    ("POST", "/v1/holds/{hold_id}/extend"),
-    ("POST", "/v1/holds/{hold_id}/release"),
-    ("GET", "/v1/transparency"),
-    ("GET", "/v1/packages"),
-    ("GET", "/v1/packages/authorities"),
-    ("POST", "/v1/packages"),
-    ("POST", "/v1/disclosures"),
-    ("GET", "/v1/cases/{case_id}/answers"),
-    ("GET", "/v1/cases/{case_id}/items"),
-    ("POST", "/v1/cases/next"),
-    ("POST", "/v1/cases/{case_id}/release"),
-    ("POST", "/v1/cases/{case_id}/split"),
-    ("GET", "/v1/reports/standing"),
-    ("POST", "/v1/reports"),
-    ("GET", "/v1/reports/{report_id}/calls"),
-    ("PUT", "/v1/reports/{report_id}"),
-    ("POST", "/v1/reports/{report_id}/files"),
-    ("POST", "/v1/reports/{report_id}/approve"),
-    ("POST", "/v1/reports/{report_id}/send"),
-    ("POST", "/v1/reports/{report_id}/retract"),
-    ("POST", "/v1/reports/{report_id}/follow-up"),
-}
+# Answered in two ways: the package, or that another person must ask for the same.
+OF_PEOPLE = {("POST", "/v1/disclosures")}
 CALLS = {
     "submit": items.submit(b"x"),
     "submit_url": items.submit_url("https://example.com/"),
@@ -89,6 +63,29 @@ CALLS = {
     "claim_case": cases.claim_case("c"),
     "decide_case": cases.decide_case("c", "csam", version=1),
     "undo_answer": cases.undo_answer("c", "a"),
+    "case_items": cases.case_items("c"),
+    "case_answers": cases.case_answers("c"),
+    "next_case": cases.next_case(["q"]),
+    "release_case": cases.release_case("c"),
+    "split_case": cases.split_case("c", ["i"], version=1),
+    "report_calls": reports.report_calls("r"),
+    "report_standing": reports.report_standing(),
+    "draft_report": reports.draft_report({}, items=["i"], supplemental=["s"]),
+    "change_report": reports.change_report("r", {}, version=1),
+    "add_report_files": reports.add_report_files("r", ["i"], version=1),
+    "approve_report": reports.approve_report("r", version=1),
+    "send_report": reports.send_report("r"),
+    "retract_report": reports.retract_report("r", "why"),
+    "follow_up_report": reports.follow_up_report("r"),
+    "packages": reports.packages(),
+    "package_authorities": reports.package_authorities(),
+    "make_package": reports.make_package("c", ["age1"]),
+    "holds": holds.holds(object="o", ends_before=NOW),
+    "hold_for_request": holds.hold_for_request("o", "p", NOW),
+    "extend_hold": holds.extend_hold("h", NOW, "why"),
+    "release_hold": holds.release_hold("h", "why"),
+    "destroy_content": holds.destroy_content("o", "r"),
+    "transparency": holds.transparency(NOW.date(), NOW.date()),
     "reports": reports.reports(state="draft", case="c"),
     "report": reports.report("r"),
     "exports": reports.exports(),

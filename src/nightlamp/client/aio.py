@@ -15,6 +15,7 @@ from nightlamp.client import administration as _administration
 from nightlamp.client import banks as _banks
 from nightlamp.client import cases as _cases
 from nightlamp.client import feeds as _feeds
+from nightlamp.client import holds as _holds
 from nightlamp.client import items as _items
 from nightlamp.client import reports as _reports
 from nightlamp.client.bodies import pieces_async
@@ -211,12 +212,36 @@ class AsyncClient:
     claim_case = _sent(_cases.claim_case)
     decide_case = _sent(_cases.decide_case)
     undo_answer = _sent(_cases.undo_answer)
+    next_case = _sent(_cases.next_case)
+    release_case = _sent(_cases.release_case)
+    split_case = _sent(_cases.split_case)
+    case_answers = _sent(_cases.case_answers)
+    case_items = _each(_cases.case_items)
     cases = _each(_cases.cases)
     report = _sent(_reports.report)
+    report_calls = _sent(_reports.report_calls)
+    report_standing = _sent(_reports.report_standing)
+    draft_report = _sent(_reports.draft_report)
+    change_report = _sent(_reports.change_report)
+    add_report_files = _sent(_reports.add_report_files)
+    approve_report = _sent(_reports.approve_report)
+    send_report = _sent(_reports.send_report)
+    retract_report = _sent(_reports.retract_report)
+    follow_up_report = _sent(_reports.follow_up_report)
     reports = _each(_reports.reports)
+    package_authorities = _sent(_reports.package_authorities)
+    packages = _each(_reports.packages)
+    make_package = _downloaded(_reports.make_package)
     export = _sent(_reports.export)
     exports = _each(_reports.exports)
     stop_export = _sent(_reports.stop_export)
+
+    hold_for_request = _sent(_holds.hold_for_request)
+    extend_hold = _sent(_holds.extend_hold)
+    release_hold = _sent(_holds.release_hold)
+    destroy_content = _sent(_holds.destroy_content)
+    holds = _each(_holds.holds)
+    transparency = _sent(_holds.transparency)
 
     policy = _sent(_administration.policy)
     add_policy = _sent(_administration.add_policy)

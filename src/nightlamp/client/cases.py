@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nightlamp.client.call import Call, Paged
-from nightlamp.client.making import called, listed, one, quoted
+from nightlamp.client.making import called, listed, one, quoted, some
+from nightlamp.client.reading import read
 from nightlamp.values import Priority
+
+if TYPE_CHECKING:
+    import httpx
 
 State = Literal["open", "second", "escalated", "decided"]
 Finding = Literal["csam", "not_csam", "escalate", "unsure"]
@@ -72,6 +76,29 @@ class GivenAnswer:
     reason: str
     final: bool
     effective_at: datetime
+    opinion: str = ""
+    note: str = field(default="", repr=False)
+    undone_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseItem:
+    """An item of a case; ``how`` it came to be in it, ``object`` in the vault."""
+
+    id: str
+    how: str
+    distance: int | None
+    actor: str
+    place: str
+    platform_id: str
+    media_type: str
+    size: int
+    width: int
+    height: int
+    frames: int
+    received_at: datetime
+    object: str | None
+    action: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +125,37 @@ def cases(
 def case(case_id: str) -> Call[Dossier]:
     """What is known of a case."""
     return called("GET", _path(case_id), one(Dossier))
+
+
+def case_items(case_id: str, *, limit: int = 200) -> Paged[CaseItem]:
+    """Its items, in the order in which they came."""
+    return listed(f"{_path(case_id)}/items", "items", CaseItem, limit=limit)
+
+
+def case_answers(case_id: str) -> Call[tuple[GivenAnswer, ...]]:
+    """What was answered; without the first answer while a second person is to give theirs."""
+    return called("GET", f"{_path(case_id)}/answers", some("answers", GivenAnswer))
+
+
+def next_case(queues: Sequence[str] | None = None) -> Call[Case | None]:
+    """Claim the case that is to be looked at next, of all queues or of these; None: there is none."""
+
+    def reader(response: httpx.Response) -> Case | None:
+        told = response.json()["case"]
+        return read(Case, told) if told is not None else None
+
+    return called("POST", "/v1/cases/next", reader, {"queues": None if queues is None else list(queues)})
+
+
+def release_case(case_id: str) -> Call[Case]:
+    """Give a case back."""
+    return called("POST", f"{_path(case_id)}/release", one(Case))
+
+
+def split_case(case_id: str, items: Sequence[str], *, version: int) -> Call[Case]:
+    """Make a case of its own of items that do not belong to the others."""
+    told = {"version": version, "items": list(items)}
+    return called("POST", f"{_path(case_id)}/split", one(Case), told, again=False)
 
 
 def claim_case(case_id: str) -> Call[Case]:
