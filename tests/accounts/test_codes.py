@@ -97,7 +97,7 @@ def test_another_key_or_another_account_opens_nothing(box, tmp_path):
 
 
 def test_processes_that_start_at_once_take_one_key(tmp_path, monkeypatch):
-    path, both = tmp_path / "console.key", threading.Barrier(2, timeout=10)
+    path, both = tmp_path / "console.key", threading.Barrier(2, timeout=60)
     link = os.link
 
     def together(part, name):

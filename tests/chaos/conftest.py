@@ -18,7 +18,7 @@ from .outside import Outside
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", type=float, default=10.0, help="seconds of the soak test (tests/chaos)")
+    parser.addoption("--soak", type=float, default=8.0, help="seconds of the soak test (tests/chaos)")
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from .nodes import Node
+from .nodes import Node, until
 from .outside import Outside
 
 MARK = b"planted-content-"
@@ -264,11 +264,12 @@ def _request(client: httpx.Client, ops: Sequence[Op], outside: Outside | None) -
 def resend_open(node: Node, ledger: Ledger, outside: Outside | None = None) -> None:
     """What every good client does at last: send again what was never answered, until it is."""
     with node.client() as client:
-        for _ in range(20):
+
+        def answered() -> bool:
             with ledger.lock:
                 waiting, ledger.open = ledger.open, []
-            if not waiting:
-                return
             for op in waiting:
                 send(client, [op], ledger, outside)
-    raise AssertionError("some requests get no answer")
+            return not ledger.open
+
+        until(answered, "every request is answered", pause=0.2)

@@ -19,7 +19,7 @@ import httpx
 
 NURSERY = Path(__file__).with_name("nursery.py")
 _LISTENS = re.compile(r"listens on (http://\S+);")
-PATIENCE = 90.0  # seconds until something that must happen is missed: generous, the machine may be busy
+PATIENCE = 150.0  # seconds until something that must happen is missed: generous, the machine may be busy
 
 
 class Nursery:
@@ -190,8 +190,13 @@ class Node:
         return self.call("POST", path, **rest)
 
     def told(self, path: str, **body: Any) -> dict[str, Any]:
-        """The answer to a JSON body that must be taken."""
-        answer = self.post(path, json=body)
+        """The answer to a JSON body that must be taken; of a node that is busy, in the end."""
+
+        def ask() -> httpx.Response | None:
+            answer = self.post(path, json=body)
+            return None if answer.status_code == 503 and "nothing was done" in answer.text else answer
+
+        answer = until(ask, "it is taken", pause=0.2)
         assert answer.is_success, answer.text
         return answer.json()
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import resource
 import signal
 import sqlite3
@@ -60,7 +61,7 @@ class Survivor:
 
         def well() -> bool:
             op = self.send("sync", LISTED)
-            return op.answers[-1][0] == 200 and op.answers[-1][1]["action"] == "block"
+            return bool(op.answers) and op.answers[-1][0] == 200 and op.answers[-1][1]["action"] == "block"
 
         until(well, "items are taken again")
         until(lambda: not self.unwell(), "it is well again", pause=0.2)
@@ -143,17 +144,26 @@ def test_no_file_may_grow(survivor: Survivor) -> None:
     try:
         for seed in (LISTED, FREE[0]):
             survivor.refused(survivor.send("sync", seed))
-        assert survivor.unwell()["writes"] or survivor.unwell()["vault"]
-        time.sleep(3)  # every loop fails, and cannot even say so
+        assert {"writes", "vault"} & survivor.unwell().keys()
+        _every_loop_runs(node)  # and what fails cannot even say so
     finally:
         resource.prlimit(node.pid, resource.RLIMIT_FSIZE, unlimited)
     survivor.works_again()
-    runs = 'nightlamp_loop_runs_total{{loop="{}",result="ok"}}'
-    before = {loop: node.metric(runs.format(loop)) for loop in ("webhooks", "late", "urls", "look-back")}
-    until(
-        lambda: all(node.metric(runs.format(loop)) > count for loop, count in before.items()),
-        "every loop runs again",
-    )
+    _every_loop_runs(node, well=True)
+
+
+def _every_loop_runs(node: Node, *, well: bool = False) -> None:
+    """Once more, whatever comes of it or ``well``."""
+    loops, results = ("webhooks", "late", "urls", "look-back"), ("ok",) if well else ("ok", "failed")
+
+    def runs() -> dict[str, float]:
+        page = node.get("/metrics").text
+        found = re.findall(r'^nightlamp_loop_runs_total\{loop="(.+)",result="(.+)"\} (\S+)$', page, re.M)
+        counted = [(loop, float(count)) for loop, how, count in found if how in results]
+        return {loop: sum(count for of, count in counted if of == loop) for loop in loops}
+
+    before = runs()
+    until(lambda: all(count > before[loop] for loop, count in runs().items()), "every loop runs", pause=0.2)
 
 
 def test_another_process_locks_the_database(survivor: Survivor) -> None:
@@ -161,9 +171,7 @@ def test_another_process_locks_the_database(survivor: Survivor) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     until(lambda: _locks(other), "the lock is had")
     try:
-        begun = time.monotonic()
-        survivor.refused(survivor.send("sync", FREE[0]))
-        assert time.monotonic() - begun < 20
+        survivor.refused(survivor.send("sync", FREE[0]))  # before the client gives up waiting
         answer = survivor.node.post("/v1/banks", json={"name": "x"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
         assert "writes" in survivor.unwell()
@@ -225,7 +233,7 @@ def test_the_clock_jumps_and_is_put_right(survivor: Survivor, hours: int) -> Non
         ops = [survivor.send(kind, LISTED) for kind in ("sync", "async", "url")]
         assert all(op.answers[-1][0] in (200, 202) for op in ops)
         assert ops[0].answers[-1][1]["action"] == "block"
-        assert not survivor.unwell()
+        until(lambda: not survivor.unwell(), "it is well", pause=0.2)
     finally:
         node.shift(0)
     # … is worked on and told once it is right
@@ -250,12 +258,25 @@ def test_too_much_at_once_is_refused_and_the_rest_is_done(make: Make, outside: O
     def burst(number: int) -> None:
         rng = random.Random(number)
         with node.client() as client:
-            for kind in ("sync", "batch", "batch", "fingerprints"):
+            for kind in ("sync", "batch", "fingerprints") if number < 4 else ("sync", "fingerprints"):
                 ops = [new_op(kind, rng) for _ in range(8 if kind == "batch" else 1)]  # type: ignore[arg-type]
                 send(client, ops, ledger, outside)
 
+    def refused() -> bool:
+        with ledger.lock:
+            return 503 in ledger.statuses
+
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(burst, range(16)))
+        workers = until(node.workers, "it has a worker")  # which does nothing until the line is full
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            done = pool.map(burst, range(16))
+            until(refused, "somebody is refused")
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+        list(done)
 
     # then some are refused and told to come again, and all that were taken are there
     statuses = [status for op in ledger.ops for status, _ in op.answers]
@@ -263,7 +284,7 @@ def test_too_much_at_once_is_refused_and_the_rest_is_done(make: Make, outside: O
     resend_open(node, ledger, outside)
     engine = connect(f"sqlite:///{node.data / 'nightlamp.db'}")
     settle(node, outside, engine)
-    assert node.ready()[1] == {}
+    until(lambda: node.ready()[1] == {}, "it is well", pause=0.2)
     node.stop()
     Truth(engine, ledger, Vault(engine, DiskPlace(make.vault)), make.identity).check()
     engine.dispose()
@@ -295,7 +316,7 @@ def _terminate(url: str) -> Callable[[], contextlib.AbstractContextManager[None]
     ("fault", "seconds"),
     [
         ("terminate", 0.0),
-        ("refuse", 7.0),
+        ("refuse", 0.5),
         pytest.param("refuse", 30.0, marks=pytest.mark.slow),
         pytest.param("hang", 30.0, marks=pytest.mark.slow),
     ],
@@ -325,7 +346,7 @@ def test_postgresql_goes_away_and_comes_back(
             until(lambda: len(ledger.statuses) > 3, "items are taken")
             with breaks():
                 time.sleep(seconds)
-                if seconds:
+                if fault != "terminate":
                     _says_that_it_has_no_database(node)
             back = len(ledger.taken)
             until(lambda: len(ledger.taken) > back + 3, "items are taken again")
@@ -347,11 +368,11 @@ def test_postgresql_goes_away_and_comes_back(
 
 
 def _says_that_it_has_no_database(node: Node) -> None:
-    """Readiness does; and an item is refused."""
+    """Readiness does, after some seconds; and an item is refused."""
+    until(lambda: {"database", "banks"} <= node.ready()[1].keys(), "it misses its database", pause=0.2)
     status, unwell = node.ready()
     assert status == 503
     assert unwell["database"][0] == "it does not answer"
-    assert unwell["banks"]
     answer = node.post("/v1/items", content=b"x", timeout=60)
     assert answer.status_code == 503
     assert "retry-after" in answer.headers

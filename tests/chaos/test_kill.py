@@ -88,8 +88,8 @@ def test_nothing_taken_is_lost_or_doubled(
 
 
 def _wait_for_answers(ledger: Ledger, count: int) -> None:
-    """Until so many more have come; for a few seconds, since a node that has just started may be slow."""
-    wanted, end = len(ledger.statuses) + count, time.monotonic() + 4.0
+    """Until so many more have come; not for ever, since a node may be slow after a start."""
+    wanted, end = len(ledger.statuses) + count, time.monotonic() + 30.0
     while len(ledger.statuses) < wanted and time.monotonic() < end:
         time.sleep(0.002)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -22,9 +22,9 @@ from .truth import Truth, audit_is_intact, settle
 _RUNS = 'nightlamp_loop_runs_total{loop="changes",result="ok"}'
 
 
-def _pair(make: Make, url: str) -> tuple[Node, Node]:
-    one = make("one", url=url).start()
-    two = make("two", url=url)
+def _pair(make: Make, url: str, **settings: Any) -> tuple[Node, Node]:
+    one = make("one", url=url, **settings).start()
+    two = make("two", url=url, **settings)
     two.key = one.key
     return one, two.start()
 
@@ -51,7 +51,7 @@ def test_one_is_killed_and_the_other_goes_on(
             _wait_for(ledger, 10)
         if number < rounds - 1:
             one.start()
-    assert two.ready() == (200, {})
+    until(lambda: two.ready() == (200, {}), "it is well", pause=0.2)
     assert {status for status in ledger.statuses if status >= 300} <= {503}
     resend_open(two, ledger, outside)
     engine = connect(postgres_url)
@@ -82,7 +82,7 @@ def _wait_for(ledger: Ledger, count: int) -> None:
 
 def test_no_work_is_done_twice_while_both_live(make: Make, outside: Outside, postgres_url: str) -> None:
     # given two nodes, and items of the past that are not listed yet
-    one, two = _pair(make, postgres_url)
+    one, two = _pair(make, postgres_url, outbound={"fetch_seconds": 60})
     outside.slow = 0.1
     one.told("/v1/webhooks", url=outside.address)
     bank = one.bank("moving", trust="high")
@@ -126,7 +126,11 @@ def test_what_one_is_told_is_in_force_on_the_other_with_its_next_look(make: Make
     one, two = _pair(make, postgres_url)
     bank = one.bank("moving", trust="high")
     key = one.told("/v1/keys", name="k", scopes=["submit", "read"])
-    looks: dict[str, list[float]] = {"seconds": [], "looks": []}
+
+    def looks() -> None:
+        """One look may be under way, and have begun before the change; the next sees it."""
+        before = two.metric(_RUNS)
+        until(lambda: two.metric(_RUNS) >= before + 2, "it looks")
 
     with two.client(key["secret"]) as asking:
 
@@ -135,33 +139,22 @@ def test_what_one_is_told_is_in_force_on_the_other_with_its_next_look(make: Make
             answer = asking.post("/v1/fingerprints", json=given)
             return answer.json()["action"] if answer.is_success else answer.status_code
 
-        def takes(change: str, wanted: object, path: str, **body: object) -> None:
-            before = two.metric(_RUNS)
-            one.told(path, **body)
-            begun = time.monotonic()
-            until(lambda: action() == wanted, f"{change} is in force", pause=0.0)
-            looks["seconds"].append(time.monotonic() - begun)
-            looks["looks"].append(two.metric(_RUNS) - before)
-
         # the new key is known …
-        until(lambda: action() == "allow", "the key is known")
+        looks()
+        assert action() == "allow"
         # … and every change of banks is seen
         entries = f"/v1/banks/{bank}/entries"
         entry = {"signal": "pdq", "value": pdq(CHANGING[0]), "id": "moving-0"}
-        for _ in range(8):
-            takes("an entry", "block", entries, entries=[entry])
-            takes("a removal", "allow", entries + "/remove", ids=["moving-0"])
+        for _ in range(3):
+            one.told(entries, entries=[entry])
+            looks()
+            assert action() == "block"
+            one.told(entries + "/remove", ids=["moving-0"])
+            looks()
+            assert action() == "allow"
 
         # and a revoked key is refused
         assert one.call("DELETE", f"/v1/keys/{key['id']}").is_success
-        begun = time.monotonic()
-        until(lambda: action() == 401, "the key is refused", pause=0.0)
-        looks["seconds"].append(time.monotonic() - begun)
+        looks()
+        assert action() == 401
     assert one.get("/v1/items", key=key["secret"]).status_code == 401
-    seconds = sorted(looks["seconds"])
-    print(
-        f"in force on the other node after {seconds[len(seconds) // 2]:.3f} s (median),"
-        f" {seconds[-1]:.3f} s (longest), {max(looks['looks']):.0f} looks at most"
-    )
-    # The looks that were under way when the change was made, one more, and those of the asking itself.
-    assert sorted(looks["looks"])[len(looks["looks"]) // 2] <= 4

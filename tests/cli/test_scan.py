@@ -371,7 +371,7 @@ def _start(*arguments: object) -> subprocess.Popen[bytes]:
 
 
 def _has_grown(process: subprocess.Popen[bytes], out: Path, least: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
         if out.exists() and out.stat().st_size > least:
             return
@@ -389,16 +389,20 @@ def whole(many: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_ctrl_c_finishes_what_is_in_hand_and_the_scan_goes_on_later(
     many: Path, known: Path, whole: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out.jsonl"
-    process = _start(many, "--bank", known, "-o", out)
-    _has_grown(process, out, 0)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    some = len(_rows(out))
+    for attempt in range(10):  # on a busy machine it may be done before it is told to stop
+        out = tmp_path / str(attempt) / "out.jsonl"
+        out.parent.mkdir()
+        process = _start(many, "--bank", known, "-o", out)
+        _has_grown(process, out, 0)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+        some = len(_rows(out))
+        if some < len(_rows(whole)):
+            break
 
     assert process.returncode == 130, said
     assert b"--resume" in said
-    assert json.loads((tmp_path / "out.jsonl.run.json").read_text())["totals"]["items"] == some
+    assert json.loads(out.with_name("out.jsonl.run.json").read_text())["totals"]["items"] == some
     assert 0 < some < len(_rows(whole))
     assert _scan(many, "--bank", known, "-o", out, "--resume").exit_code == 1
     assert _as_set(out) == _as_set(whole)

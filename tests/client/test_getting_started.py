@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -51,14 +50,12 @@ class Reader:
 def reader(tmp_path: Path) -> Iterator[Reader]:
     """A reader whose service runs; the port is a free one instead of the page's."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     plain = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
     environment = {**plain, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     [start] = [text for mark, _, text in BLOCK.findall(PAGE) if mark == "serve"]
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
-            f"exec {start.strip()} --port {port}",
+            f"exec {start.strip()} --port 0",
             shell=True,
             cwd=tmp_path,
             env=environment,
@@ -70,23 +67,22 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         assert server.stdout is not None
         key = server.stdout.readline().strip()
         assert re.fullmatch(r"nlk_\w+", key), (tmp_path / "log").read_text()
-        wait_for(port)  # the key is told before anything listens
-        yield Reader(tmp_path, {**environment, "KEY": key, "URL": f"http://127.0.0.1:{port}"})
+        url = listening(server, tmp_path / "log")  # the key is told before anything listens
+        yield Reader(tmp_path, {**environment, "KEY": key, "URL": url})
     finally:
         server.send_signal(signal.SIGTERM)
-        assert server.wait(60) in (0, -signal.SIGTERM)
+        assert server.wait(120) in (0, -signal.SIGTERM)
     assert key not in (tmp_path / "log").read_text()
 
 
-def wait_for(port: int) -> None:
-    until = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            assert time.monotonic() < until, "the service does not listen"
-            time.sleep(0.1)
+def listening(server: subprocess.Popen[str], log: Path) -> str:
+    """The service's address, once it listens."""
+    until = time.monotonic() + 120
+    while not (said := re.search(r"listens on (http://[\d.:]+)", log.read_text())):
+        assert server.poll() is None, log.read_text()
+        assert time.monotonic() < until, "the service does not listen"
+        time.sleep(0.1)
+    return said[1]
 
 
 def test_the_page_says_what_happens(reader: Reader) -> None:
@@ -102,7 +98,7 @@ def test_the_page_says_what_happens(reader: Reader) -> None:
         elif kind == "json":
             compared += 1
             answer = json.loads(text)
-            until = time.monotonic() + 20
+            until = time.monotonic() + 90
             reads = "-F" not in reader.command and "--json" not in reader.command
             while reads and not holds(answer, json.loads(reader.printed)) and time.monotonic() < until:
                 time.sleep(0.2)  # "a second or two later"

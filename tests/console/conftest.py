@@ -238,7 +238,7 @@ def chromium() -> Iterator[Any]:
         pytest.skip("no Chromium: apt-get install chromium")
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS, timeout=120_000)
         yield browser
         browser.close()
 
@@ -264,7 +264,7 @@ def tab(chromium: Any) -> Iterator[Any]:
     """A page of a fresh profile; errors of its scripts and of its policy fail the test."""
     context = chromium.new_context()
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(90_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
@@ -283,7 +283,7 @@ def tabs(chromium: Any) -> Iterator[Any]:
         context = chromium.new_context(viewport={"width": 1300, "height": 900}, **kind)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(90_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
         cookie(house, address, name, page)

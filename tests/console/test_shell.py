@@ -19,7 +19,7 @@ from nightlamp.values import Bank
 from . import drawn
 from .conftest import ORIGIN, PASSWORD, House, addresses
 
-HOSTILE = "<script>alert(1)</script>\"'>\u202egpj.exe\u2066{{ 7*7 }}%(x)s\x1b[31m\u200b"
+HOSTILE = "<script>alert(1)</script>\"'>\u202egpj.exe\u2066{{ 7717*7 }}%(x)s\x1b[31m\u200b"
 
 
 def test_every_answer_has_the_headers(house):
@@ -180,7 +180,7 @@ def test_hostile_text_is_shown_for_what_it_is(house):
         if not text.startswith("<!doctype"):
             continue
         assert "<script>alert" not in text, path
-        assert "49" not in re.sub(r"[0-9a-f-]{32,}", "", text) or "7*7" in text
+        assert "54019" not in re.sub(r"[0-9a-f-]{32,}", "", text)
         assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\x1b]", text), path
         seen += text.count("[U+202E]gpj.exe[U+2066]")
     assert seen > 5

@@ -34,7 +34,7 @@ def values(examination: Examination, signal: str) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def workers() -> Iterator[Workers]:
-    with Workers(1, Limits(seconds=5)) as pool:
+    with Workers(1, Limits(seconds=60)) as pool:
         yield pool
 
 
@@ -100,7 +100,8 @@ def test_all_digests_are_of_the_whole_file_in_one_pass(workers: Workers, tmp_pat
 )
 def test_a_decoder_that_dies_costs_its_item_an_error_and_nothing_else(width: int, why: str) -> None:
     content = picture(width)
-    with Workers(1, Limits(seconds=3, memory=256 << 20)) as pool:
+    seconds = 6 if why == "timeout" else 60
+    with Workers(1, Limits(seconds=seconds, memory=256 << 20)) as pool:
         before, bad, after = pool.examine(picture()), pool.examine(content), pool.examine(picture())
 
         assert not [u for u in before.result().unchecked if u.what == "hostile"]
@@ -112,7 +113,7 @@ def test_a_decoder_that_dies_costs_its_item_an_error_and_nothing_else(width: int
 
 @pytest.mark.usefixtures("hostile_plugin")
 def test_a_plugin_that_raises_is_said_by_its_name_and_without_its_message() -> None:
-    with Workers(1, Limits(seconds=5)) as pool:
+    with Workers(1, Limits(seconds=60)) as pool:
         examination = pool.examine(picture(306)).result()
 
     (broken,) = [u for u in examination.unchecked if u.what == "hostile"]
@@ -125,7 +126,7 @@ def test_a_plugin_that_raises_is_said_by_its_name_and_without_its_message() -> N
 def test_a_worker_cannot_write_files() -> None:
     leak = Path("/tmp/nightlamp-leak")
     leak.unlink(missing_ok=True)
-    with Workers(1, Limits(seconds=5)) as pool:
+    with Workers(1, Limits(seconds=60)) as pool:
         pool.examine(picture(305)).result()
 
     assert not leak.exists() or leak.stat().st_size == 0

@@ -88,7 +88,7 @@ def build(engine: Engine, folder: Path, examiner: Examiner, *, keep: timedelta =
     identity = Identity.generate()
     writer = Writer(engine, patience=2.0)
     vault = Vault(engine, DiskPlace(folder / "vault"), Recipients.of([identity.public]), clock=lambda: now[0])
-    banks, policies = LiveBanks(engine), ActivePolicy(engine)
+    banks, policies = LiveBanks(engine, stale_seconds=600), ActivePolicy(engine)
     with engine.begin() as connection:
         first_policy(connection, "default", now=now[0])
     banks.poll()

@@ -310,7 +310,7 @@ def test_nothing_is_missed_whatever_the_order(engine: Engine, bank: StoredBank) 
     rounds, workers = 12, 3
     rng = random.Random(1)
     delays = [rng.random() * 0.02 for _ in range(1000)]
-    live = LiveBanks(engine)
+    live = LiveBanks(engine, stale_seconds=600)
     live.poll()
     screened: set[tuple[str, str]] = set()
     stop = threading.Event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import tracemalloc
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.forking import FORKING
 
 from nightlamp.reports import Evidence, NewFile, Sender, add_files
 from nightlamp.reports.cybertip import Credentials, CyberTip, FileDetails, fake_host
@@ -83,7 +83,8 @@ def test_a_large_report_goes_on_where_it_stopped(office: Office, files: int, eve
     assert dying.deaths >= files * 2 // every
 
 
-def send_measured(url: str, folder: Path, identity: Identity, base: str, tell: Pipe) -> None:
+def send_measured(url: str, folder: Path, key: Path, base: str, tell: Pipe) -> None:
+    identity = Identity.read(key)
     engine = connect(url)
     client = CyberTip(fake_host(base), Credentials(USER, PASSWORD))
     with Writer(engine) as writer:
@@ -98,11 +99,12 @@ def send_measured(url: str, folder: Path, identity: Identity, base: str, tell: P
 def test_files_are_never_all_in_memory(office: Office, tmp_path: Path) -> None:
     office.clock.move(days=-365)  # due, by the process's own clock
     made = filled(office, 300, 500_000)  # 150 MB
-    ours, theirs = multiprocessing.Pipe()
+    ours, theirs = FORKING.Pipe()
+    office.identity.write(tmp_path / "identity.key")
     with serving(office.desk.answer) as base:
         url = office.engine.url.render_as_string(hide_password=False)
-        given = (url, tmp_path / "vault", office.identity, base, theirs)
-        process = multiprocessing.get_context("fork").Process(target=send_measured, args=given)
+        given = (url, tmp_path / "vault", tmp_path / "identity.key", base, theirs)
+        process = FORKING.Process(target=send_measured, args=given)
         process.start()
         assert ours.poll(250)
         peak = ours.recv()

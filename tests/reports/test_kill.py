@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.forking import FORKING
 
 from nightlamp.reports import Evidence, Sender
 from nightlamp.reports.cybertip import Credentials, CyberTip, fake_host
@@ -22,8 +22,9 @@ from .conftest import Office
 CALLS = 6  # of a report with two files
 
 
-def send(url: str, vault_folder: Path, identity: Identity, base: str) -> None:
+def send(url: str, vault_folder: Path, key: Path, base: str) -> None:
     """What the process does: it works until nothing is left, whoever had it before."""
+    identity = Identity.read(key)
     engine = connect(url)
     vault = Vault(engine, DiskPlace(vault_folder))
     client = CyberTip(fake_host(base), Credentials(USER, PASSWORD))
@@ -69,14 +70,13 @@ def test_a_killed_sender_leaves_one_finished_report(
     made = office.approved(files=2)
     desk = Desk()
     killer = Killer(desk.answer, kills)
-    forking = multiprocessing.get_context("fork")
     url = office.engine.url.render_as_string(hide_password=False)
-    office.engine.dispose()
+    office.identity.write(tmp_path / "identity.key")
     killed = 0
     with serving(killer.answer) as base:
         for _ in range(200):  # a lease that has not ended yet is waited for
-            arguments = (url, tmp_path / "vault", office.identity, base)
-            process = forking.Process(target=send, args=arguments)
+            arguments = (url, tmp_path / "vault", tmp_path / "identity.key", base)
+            process = FORKING.Process(target=send, args=arguments)
             process.start()
             killer.victim = process.pid or 0
             process.join()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import ctypes
 import io
-import multiprocessing
 import resource
 import sys
 import tarfile
@@ -20,6 +19,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from sqlalchemy import update
+from tests.forking import FORKING
 from tests.server.conftest import Service, digest, service, start, workers  # noqa: F401 (fixtures)
 
 from nightlamp.audit import SigningKey
@@ -163,8 +163,8 @@ def _limits(tell: Pipe) -> None:
 
 
 def test_a_process_that_opens_evidence_leaves_no_core_dump() -> None:
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(target=_limits, args=(theirs,))
+    ours, theirs = FORKING.Pipe()
+    process = FORKING.Process(target=_limits, args=(theirs,))
     process.start()
     assert ours.poll(60)
     assert ours.recv() == ((0, 0), 0)

@@ -86,8 +86,12 @@ Start = Callable[..., Service]
 
 
 @pytest.fixture
-def start(tmp_path: Path, workers: Workers) -> Iterator[Start]:
-    """Starts services; loops do not run by themselves, so that tests say when."""
+def start(tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts services; loops do not run by themselves, so that tests say when.
+
+    What is known of the database is therefore not out of date after seconds, as it is in a real node.
+    """
+    monkeypatch.setattr("nightlamp.server.node._OUT_OF_TOUCH", 600.0)
     with contextlib.ExitStack() as stack:
 
         def begin(
@@ -114,6 +118,7 @@ def start(tmp_path: Path, workers: Workers) -> Iterator[Start]:
                 tracing=tracing,
             )
             node.prepare()
+            node.banks._stale_seconds = 600.0
             node.supervisor.start = lambda: None  # type: ignore[method-assign]
             client = stack.enter_context(TestClient(create_app(made, node), raise_server_exceptions=False))
             assert (node.first_key is None) == bool(admin)

@@ -43,11 +43,11 @@ def test_works_that_wait_together_share_one_commit(things):
     commits = []
     event.listen(things, "commit", commits.append)
     with Writer(things) as writer:
-        first = writer.submit(lambda _: gate.wait(10))
+        first = writer.submit(lambda _: gate.wait(60))
         futures = [writer.submit(add(n)) for n in range(100)]
         gate.set()
         # then each has its own result
-        assert [f.result(10) for f in futures] == list(range(100))
+        assert [f.result(60) for f in futures] == list(range(100))
         assert first.result() is True
     # and all are there, for a handful of commits
     assert all_things(things) == list(range(100))
@@ -66,16 +66,16 @@ def test_a_result_in_hand_is_committed(things):
 def test_a_work_that_raises_fails_only_itself(things):
     gate = threading.Event()
     with Writer(things) as writer:
-        writer.submit(lambda _: gate.wait(10))
+        writer.submit(lambda _: gate.wait(60))
         good = [writer.submit(add(1)), writer.submit(add(2))]
         twice = writer.submit(add(1))
         odd = writer.submit(lambda c: (c.execute(text("INSERT INTO thing (id) VALUES (9)")), {}["missing"]))
         late = writer.submit(add(3))
         gate.set()
-        assert [f.result(10) for f in good] == [1, 2]
-        assert isinstance(twice.exception(10), IntegrityError)
-        assert isinstance(odd.exception(10), KeyError)
-        assert late.result(10) == 3
+        assert [f.result(60) for f in good] == [1, 2]
+        assert isinstance(twice.exception(60), IntegrityError)
+        assert isinstance(odd.exception(60), KeyError)
+        assert late.result(60) == 3
     assert all_things(things) == [1, 2, 3]
 
 
@@ -85,7 +85,7 @@ def test_an_error_shows_no_value(things):
             connection.execute(text("INSERT INTO thing VALUES (:n, :s)"), {"n": n, "s": "pl4nted-s3cret"})
 
     with Writer(things) as writer:
-        error = writer.submit(work).exception(10)
+        error = writer.submit(work).exception(60)
     assert isinstance(error, IntegrityError)
     assert "pl4nted" not in f"{error} {error!r} {error.orig} {error.orig!r}"
 
@@ -93,7 +93,7 @@ def test_an_error_shows_no_value(things):
 def test_a_cancelled_work_is_not_run(things):
     gate = threading.Event()
     with Writer(things) as writer:
-        writer.submit(lambda _: gate.wait(10))
+        writer.submit(lambda _: gate.wait(60))
         cancelled = writer.submit(add(1))
         assert cancelled.cancel()
         gate.set()
@@ -114,8 +114,8 @@ def test_too_many_waiting_are_refused_at_once(things):
     gate = threading.Event()
     with Writer(things, waiting=2) as writer:
         started = threading.Event()
-        writer.submit(lambda _: (started.set(), gate.wait(10)))
-        assert started.wait(10)
+        writer.submit(lambda _: (started.set(), gate.wait(60)))
+        assert started.wait(60)
         writer.submit(add(1))
         writer.submit(add(2))
         with pytest.raises(UnavailableError, match="too many"):
@@ -131,13 +131,13 @@ def test_a_locked_database_is_tried_again(sqlite_url):
         connection.execute(text("CREATE TABLE thing (id integer PRIMARY KEY)"))
     blocker = sqlite3.connect(make_url(sqlite_url).database, isolation_level=None, check_same_thread=False)
     blocker.execute("BEGIN IMMEDIATE")
-    with Writer(engine, patience=20) as writer:
+    with Writer(engine, patience=60) as writer:
         future = writer.submit(add(1))
         time.sleep(0.3)
         assert not future.done()
         # when it lets go, then the work is done
         blocker.execute("ROLLBACK")
-        assert future.result(10) == 1
+        assert future.result(60) == 1
     engine.dispose()
 
 
@@ -148,7 +148,7 @@ def test_after_patience_the_caller_is_told_that_nothing_was_written(sqlite_url):
     with Writer(engine, patience=0.1) as writer:
         futures = [writer.submit(add(n)) for n in range(3)]
         for future in futures:
-            assert isinstance(future.exception(10), UnavailableError)
+            assert isinstance(future.exception(60), UnavailableError)
     blocker.close()
     engine.dispose()
 
@@ -168,12 +168,10 @@ def test_a_full_disk_fails_at_once_and_the_next_work_is_done_when_there_is_room(
     def big(connection):
         connection.execute(text("INSERT INTO thing VALUES (1, :s)"), {"s": "x" * 100_000})
 
-    with Writer(engine, patience=30) as writer:
-        begun = time.monotonic()
-        error = writer.submit(big).exception(20)
+    with Writer(engine, patience=600) as writer:
+        error = writer.submit(big).exception(120)  # at once: it is not tried for as long as patience lasts
         assert isinstance(error, UnavailableError)
         assert "full" in str(error)
-        assert time.monotonic() - begun < 10
         limit(1_000_000)
         writer.write(big)
     assert all_things(engine) == [1]
@@ -222,7 +220,7 @@ class CuttingProxy:
                     muted.set()
                     if self.deliver:
                         server.sendall(data)
-                        answered.wait(10)
+                        answered.wait(60)
                     break
                 server.sendall(data)
         for end in (client, server):
@@ -289,7 +287,7 @@ def test_a_connection_lost_during_the_commit_is_found_out(cut, deliver):
         proxy.armed = True
         futures = [writer.submit(counted(n)) for n in (1, 2, 3)]
         # then every work is reported as done …
-        assert [f.result(20) for f in futures] == [1, 2, 3]
+        assert [f.result(60) for f in futures] == [1, 2, 3]
     assert proxy.done == 1
     # … and was done exactly once: run again only if the commit had not arrived
     assert all_things(direct) == [0, 1, 2, 3]
@@ -303,10 +301,10 @@ def test_a_commit_that_cannot_be_found_out_is_said_to_be_undecided(cut, deliver)
     with Writer(through, patience=0.5) as writer:
         writer.write(add(0))
         proxy.armed = True
-        error = writer.submit(add(1)).exception(20)
+        error = writer.submit(add(1)).exception(60)
         assert isinstance(error, UndecidedError)
         # and while it is away, a new work is known not to have been written
-        assert type(writer.submit(add(2)).exception(20)) is UnavailableError
+        assert type(writer.submit(add(2)).exception(60)) is UnavailableError
         # and when it is back, work goes on
         proxy.down = False
         proxy.armed = False
@@ -345,12 +343,12 @@ def test_a_work_that_hides_the_loss_of_the_transaction_is_found_out(sqlite_url):
 
     gate = threading.Event()
     with Writer(engine) as writer:
-        writer.submit(lambda _: gate.wait(10))
+        writer.submit(lambda _: gate.wait(60))
         futures = [writer.submit(add(1)), writer.submit(rude), writer.submit(add(2))]
         gate.set()
         # then it fails alone, and its companions are written
-        assert futures[1].exception(10) is not None
-        assert [futures[0].result(10), futures[2].result(10)] == [1, 2]
+        assert futures[1].exception(60) is not None
+        assert [futures[0].result(60), futures[2].result(60)] == [1, 2]
     assert all_things(engine) == [1, 2]
     engine.dispose()
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,11 +41,10 @@ def s3_server():
     """A faithful fake of S3 on loopback (moto)."""
     pytest.importorskip("boto3", reason="the extra s3 is not installed")
     server_module = pytest.importorskip("moto.server", reason="moto is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = server_module.ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server = server_module.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
-    yield f"http://127.0.0.1:{port}"
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
     server.stop()
 
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
-import time
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import event, func, select
 from sqlalchemy.exc import DBAPIError, OperationalError
+from tests.forking import FORKING
 
 from nightlamp import audit
 from nightlamp.audit import PublicKeys
@@ -114,44 +114,34 @@ def promises(vault, old, new, faults, monkeypatch, kill, tmp_path) -> list[str]:
             with suppress(NightlampError, OSError, DBAPIError):
                 play(vault, old, new, noted)
         return noted
-    notes = tmp_path / "promises"
+    notes, key = tmp_path / "promises", tmp_path / "old.key"
     notes.write_text("")
+    key.unlink(missing_ok=True)
+    old.write(key)
     url = vault.engine.url.render_as_string(hide_password=False)
-    if (child := os.fork()) == 0:
-        status = 1
-        try:
-            engine = connect(url)
-            faults.engine = engine
-
-            class Notes(list):
-                def append(self, line):
-                    with notes.open("a") as file:
-                        file.write(line + "\n")
-
-            with pytest.MonkeyPatch.context() as patch:
-                faults.install(patch)
-                play(Vault(engine, vault.place, vault.recipients, clock=vault.clock), old, new, Notes())
-            status = 0
-        finally:
-            os._exit(status)
-    assert _status_of(child) in (0, KILLED, -signal.SIGKILL)
+    given = (url, faults.root, faults.at, key, new.names, vault.clock(), notes)
+    process = FORKING.Process(target=play_and_die, args=given)
+    process.start()
+    process.join()
+    assert process.exitcode in (0, KILLED)
     return notes.read_text().splitlines()
 
 
-def _status_of(child: int) -> int:
-    """How the process ended. One that hangs is killed, which is one more instant to die at.
+def play_and_die(
+    url: str, root: str, at: int, key: Path, new: Sequence[str], now: datetime, notes: Path
+) -> None:
+    """What the process does that is killed."""
 
-    A fork may inherit a lock that another thread of the test run held, and then wait for it for ever.
-    """
-    end = time.monotonic() + 20
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > end:
-            os.kill(child, signal.SIGKILL)
-            end = float("inf")
-        time.sleep(0.005)
+    class Notes(list):
+        def append(self, line):
+            with notes.open("a") as file:
+                file.write(line + "\n")
+
+    engine, old = connect(url), Identity.read(key)
+    vault = Vault(engine, DiskPlace(Path(root)), Recipients.of([old.public]), clock=lambda: now)
+    with pytest.MonkeyPatch.context() as patch:
+        Faults(engine, Path(root), at, kill=True).install(patch)
+        play(vault, old, Recipients.of(new), Notes())
 
 
 def agree(vault: Vault) -> None:

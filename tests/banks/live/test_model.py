@@ -66,7 +66,7 @@ class Machine(RuleBasedStateMachine):
         self.nodes = [self.new_node(), self.new_node()]
 
     def new_node(self) -> LiveBanks:
-        node = LiveBanks(self.engine, SIGNALS, self.cache)
+        node = LiveBanks(self.engine, SIGNALS, self.cache, stale_seconds=600)  # the machine may be busy
         node.poll()
         return node
 

@@ -36,7 +36,7 @@ Put = Callable[..., int]
 
 @pytest.fixture
 def node(engine: Engine, signals: Mapping[str, Signal], tmp_path: Path) -> LiveBanks:
-    return LiveBanks(engine, signals, tmp_path / "cache")
+    return LiveBanks(engine, signals, tmp_path / "cache", stale_seconds=600)  # the machine may be busy
 
 
 def test_before_the_first_poll_nothing_is_allowed(node: LiveBanks) -> None:
@@ -53,7 +53,7 @@ def test_before_the_first_poll_nothing_is_allowed(node: LiveBanks) -> None:
 def test_a_change_is_in_force_at_home_when_applied_returns_and_elsewhere_after_a_poll(
     engine: Engine, signals: Mapping[str, Signal], node: LiveBanks, bank: StoredBank, put: Put
 ) -> None:
-    other = LiveBanks(engine, signals)
+    other = LiveBanks(engine, signals, stale_seconds=600)
     node.poll()
     other.poll()
     generation = put(bank, "pdq", 1)
@@ -152,11 +152,12 @@ def test_a_signal_installed_later_is_matched(
     without = {"pdq": signals["pdq"]}
     with engine.begin() as connection:
         add_entries(connection, bank.id, [entry], actor="test", signals=without)
-    old = LiveBanks(engine, without, tmp_path)
+    old = LiveBanks(engine, without, tmp_path, stale_seconds=600)
     old.poll()
     assert old.build_snapshot() is not None
     assert [u.what for u in old.current().unchecked] == ["md5"]
-    new = LiveBanks(engine, signals, tmp_path)  # does not take the other's snapshot for its own
+    # does not take the other's snapshot for its own
+    new = LiveBanks(engine, signals, tmp_path, stale_seconds=600)
     new.poll()
     assert new.current().unchecked == ()
     assert len(new.current().lookup([asked("md5", 1)])) == 1
@@ -185,7 +186,7 @@ def test_a_database_that_is_away_is_said_at_once_in_the_status(
     sqlite_url: str, signals: Mapping[str, Signal], tmp_path: Path
 ) -> None:
     engine = connect(sqlite_url, busy_seconds=0.1)
-    node = LiveBanks(engine, signals)
+    node = LiveBanks(engine, signals, stale_seconds=600)
     node.poll()
     engine.dispose()
     with engine.begin() as connection:
@@ -236,7 +237,7 @@ def test_a_restored_database_is_noticed(
         connection.execute(text(f"UPDATE bank_counter SET {back}"))
     put(bank, "pdq", 2)
     put(bank, "pdq", 3)
-    fresh = LiveBanks(engine, signals, tmp_path / "cache")
+    fresh = LiveBanks(engine, signals, tmp_path / "cache", stale_seconds=600)
     for some in (node, fresh):
         some.poll()
         assert [len(some.current().lookup([asked("pdq", n)])) for n in (1, 2, 3)] == [0, 1, 1]
@@ -254,7 +255,7 @@ def test_a_restart_maps_the_snapshot_and_reads_what_is_newer(
     with engine.begin() as connection:
         ids = find_entries(connection, bank.id, source_ids=["id-1"])
         remove_entries(connection, bank.id, ids, actor="test")
-    again = LiveBanks(engine, signals, tmp_path / "cache")
+    again = LiveBanks(engine, signals, tmp_path / "cache", stale_seconds=600)
     again.poll()
     assert again.status().snapshot == path.name
     assert again.status().changed == 2
@@ -271,7 +272,7 @@ def test_a_damaged_snapshot_is_ignored_with_a_reason_and_replaced(
     content = bytearray(path.read_bytes())
     for damaged in (content[:-1], b"", bytes(len(content)), content[:5000] + b"\xff" + content[5001:]):
         path.write_bytes(damaged)
-        again = LiveBanks(engine, signals, tmp_path / "cache")
+        again = LiveBanks(engine, signals, tmp_path / "cache", stale_seconds=600)
         again.poll()
         assert path.name in again.status().ignored[0]
         assert again.snapshot_due()
@@ -313,7 +314,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_says_where(
     put(bank, "pdq", 1)
     folder = tmp_path / "a file"
     folder.write_text("")
-    node = LiveBanks(engine, signals, folder)
+    node = LiveBanks(engine, signals, folder, stale_seconds=600)
     node.poll()
     assert len(node.current().lookup([asked("pdq", 1)])) == 1
     with pytest.raises(SnapshotError):
