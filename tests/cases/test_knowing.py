@@ -321,23 +321,27 @@ def test_what_is_there_by_its_actor_alone_counts_if_somebody_opened_it(desk, ans
     copy_of_first = desk.submit(sha256("a"), matches=[matching(listed, "entry of a copy")])
     burst = desk.submit(sha256("v"), pdq("v 1"), actor="ann", matches=[matching(listed, "entry v")])
     copy = desk.submit(sha256("v"), matches=[matching(listed, "entry of its copy")])
+    like_it = desk.submit(sha256("w"), pdq("v 1", 5), matches=[matching(listed, "entry of its like")])
+    like_that = desk.submit(sha256("x"), pdq("v 1", 10), matches=[matching(listed, "entry of that's like")])
     desk.open()
     case = desk.case_of(first)
-    assert {desk.case_of(each) for each in (near, copy_of_first, burst, copy)} == {case}
+    with_them = (near, copy_of_first, burst, copy, like_it, like_that)
+    assert {desk.case_of(each) for each in with_them} == {case}
     desk.do(claim, case, by=ANN)
     shown(desk, burst, level=1, handed=opened, seconds=0)
     desk.answer(case, ANN, answer)
     desk.pass_time(minutes=2)
     assert desk.apply() == 1
-    more = ["entry of its copy", "entry v"] if opened else []
+    more = ["entry of its copy", "entry of its like", "entry of that's like", "entry v"] if opened else []
     assert sorted(told) == ["entry a", "entry of a copy", *more]
     bank = "own" if answer is CSAM else "cleared"
     with reading(desk.engine) as connection:
         number = next(each.id for each in all_banks(connection) if each.bank.name == bank)
-        prints = [("sha256", sha256(each).value) for each in "abv"]
-        prints.append(("pdq", pdq("v 1").value))
+        prints = [("sha256", sha256(each).value) for each in "abvwx"]
+        prints += [("pdq", pdq("v 1", flipped).value) for flipped in (0, 5, 10)]
         found = get_entries(connection, find_entries(connection, number, values=prints)).values()
     expected = {sha256("a").value, sha256("b").value}
     if opened:
-        expected |= {sha256("v").value} | ({pdq("v 1").value} if answer is CSAM else set())
+        expected |= {sha256(each).value for each in "vwx"}
+        expected |= {pdq("v 1", flipped).value for flipped in (0, 5, 10)} if answer is CSAM else set()
     assert {each.value for each in found} == expected

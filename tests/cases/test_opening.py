@@ -219,6 +219,23 @@ def test_what_was_cleared_is_opened_again_by_a_late_match(desk):
     assert [final.finding for final in seen] == ["csam"]
 
 
+def test_who_heard_of_a_decision_is_told_that_it_does_not_stand(desk):
+    heard, withdrawn = [], []
+    desk.consumers.append(lambda _, final: heard.append(final.decision))
+    desk.opener = Opener(desk.engine, desk.writer, reopened=lambda _, decision: withdrawn.append(decision))
+    one = desk.submit(sha256("a"))
+    desk.open()
+    desk.answer(desk.case_of(one), "person:1", CLEAR)
+    desk.pass_time(minutes=2)
+    assert desk.apply() == 1
+    assert withdrawn == []
+
+    desk.submit(sha256("a"), item=one, matches=[matching()])
+    desk.open()
+
+    assert withdrawn == heard
+
+
 def test_what_was_confirmed_stays_decided_whatever_matches_late(desk):
     one = desk.submit(sha256("a"))
     desk.open()

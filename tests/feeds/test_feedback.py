@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from nightlamp.feeds import Feedback, queue_feedback
+from nightlamp.feeds import Feedback, queue_feedback, remove_feed, withdraw_feedback
 from nightlamp.feeds.feedback import SENDING
 from nightlamp.feeds.tables import feedback
 from nightlamp.outbound import Fetcher
@@ -56,6 +56,38 @@ def test_a_newer_opinion_takes_the_place_of_one_that_waits(world: World) -> None
     loop.run_once()
     assert [o.stance for o in source.opinions] == ["affirmative"]
     assert states(world) == ["superseded", "sent"]
+
+
+def test_what_waits_of_a_decision_that_does_not_stand_is_not_sent(world: World) -> None:
+    source, loop = ready(world)
+    say(world, "negative")
+    with world.engine.begin() as connection:
+        withdraw_feedback(connection, "another", now=world.clock())
+        assert states(world) == ["waiting"]
+        withdraw_feedback(connection, "d1", now=world.clock())
+    assert not loop.run_once()
+
+    # The same, decided anew, is sent; and what was sent stands
+    assert say(world, "negative") == 1
+    assert loop.run_once()
+    with world.engine.begin() as connection:
+        withdraw_feedback(connection, "d1", now=world.clock())
+    assert states(world) == ["superseded", "sent"]
+    assert [o.stance for o in source.opinions] == ["negative"]
+
+
+def test_an_opinion_that_was_queued_while_its_feed_was_removed_is_closed(world: World) -> None:
+    # Given one whose transaction ended after that of the removal, which has not seen it
+    source, loop = ready(world)
+    say(world, "negative")
+    with world.engine.begin() as connection:
+        remove_feed(connection, "one", actor="test", now=world.clock())
+        connection.execute(update(feedback).values(state="waiting", done_at=None))
+
+    assert not loop.run_once()
+
+    assert states(world) == ["refused"]
+    assert source.opinions == []
 
 
 def test_rate_limits_are_respected(world: World) -> None:

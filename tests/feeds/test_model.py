@@ -173,8 +173,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def settle(self, name: str) -> None:
-        """Run to the end, whatever a person must say for it."""
-        for _ in range(4):
+        """Run to the end, whatever a person must say for it.
+
+        The run under way, one of what came since, and one to see that nothing is left; either of the first
+        two may be held with each key that it loses.
+        """
+        for _ in range(2 * (len("abcdé") + 1) + 1):
             if self.world.feed(name).paused:
                 self.resume(name, True)
             if self.sync(name):

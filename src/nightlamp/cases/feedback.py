@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from nightlamp.cases.decision import FinalDecision
 from nightlamp.cases.tables import case_item
+from nightlamp.cases.terms import Terms
 from nightlamp.cases.unseen import unseen
 from nightlamp.intake.tables import match
 
@@ -31,9 +32,11 @@ class Feedback:
 
     Args:
         queue: keeps an opinion until its exchange has it; knows which banks have one.
+        radius: bits within which pictures are one case.
     """
 
     queue: Queue
+    radius: int = Terms().radius
 
     def __call__(self, connection: Connection, final: FinalDecision) -> None:
         """Queue an opinion on each entry that the case's items match closely."""
@@ -41,16 +44,18 @@ class Feedback:
             return
         confirmed = final.finding == "csam"
         within = AFFIRMED_WITHIN if confirmed else 0
-        for bank, entry_id in _entries(connection, final, within):
+        for bank, entry_id in _entries(connection, final, within, self.radius):
             opinion: Literal["affirmative", "negative"] = "affirmative" if confirmed else "negative"
             self.queue(connection, bank, entry_id, opinion, final.reason, final.decision)
 
 
-def _entries(connection: Connection, final: FinalDecision, within: int) -> Iterator[tuple[str, str]]:
+def _entries(
+    connection: Connection, final: FinalDecision, within: int, radius: int
+) -> Iterator[tuple[str, str]]:
     m = match.c
     of_case = case_item.c.verdict == m.verdict
     query = select(m.bank, m.entry_id).join(case_item, of_case).where(case_item.c.case == final.case)
-    if hidden := unseen(connection, final.case):
+    if hidden := unseen(connection, final.case, radius):
         query = query.where(case_item.c.item.not_in(hidden))
     query = query.where(~m.benign, m.distance <= within).distinct().order_by(m.bank, m.entry_id)
     for row in connection.execute(query.limit(_MOST)).all():

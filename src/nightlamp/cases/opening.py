@@ -50,6 +50,7 @@ class Confirmed:
 
 
 OnConfirmed = Callable[[Connection, Sequence[Confirmed]], None]
+OnReopened = Callable[[Connection, str], None]  # with the id of the decision
 
 
 class Opener:
@@ -60,6 +61,8 @@ class Opener:
         writer: commits.
         terms: how to group.
         confirmed: told of what the policy confirms by itself, in the transaction that puts it into cases.
+        reopened: told of the decision that does not stand any more, in the transaction that opens its case
+            again.
         clock: for the records.
     """
 
@@ -70,12 +73,14 @@ class Opener:
         terms: Terms | None = None,
         *,
         confirmed: OnConfirmed | None = None,
+        reopened: OnReopened | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._engine = engine
         self._writer = writer
         self._terms = terms or Terms()
         self._confirmed = confirmed
+        self._reopened = reopened
         self._clock = clock
         self._prints = Prints()
 
@@ -89,7 +94,7 @@ class Opener:
             return 0  # another node is at it
         self._prints.rewind()
         waiting = arrivals(connection, AT_ONCE, self._terms)
-        opening = _Opening(connection, self._prints, self._terms, self._clock())
+        opening = _Opening(connection, self._prints, self._terms, self._clock(), self._reopened)
         for number, arrival in waiting:
             opening.place(arrival)
             connection.execute(delete(for_review).where(for_review.c.id == number))
@@ -103,11 +108,19 @@ class Opener:
 class _Opening:
     """One transaction."""
 
-    def __init__(self, connection: Connection, prints: Prints, terms: Terms, now: datetime) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        prints: Prints,
+        terms: Terms,
+        now: datetime,
+        reopened: OnReopened | None,
+    ) -> None:
         self._connection = connection
         self._prints = prints
         self._terms = terms
         self._now = now
+        self._reopened = reopened
         self._touched: dict[str, None] = {}
         self._drafts: list[audit.Draft] = []
 
@@ -227,6 +240,8 @@ class _Opening:
         """What was cleared is on a list now: somebody must look at it again."""
         waits = (decision.c.id == case.decision) & decision.c.applied_at.is_(None)
         self._connection.execute(update(decision).where(waits).values(undone_at=self._now))
+        if self._reopened is not None and case.decision is not None:
+            self._reopened(self._connection, case.decision)
         due = self._terms.due_at(self._now, new.priority, new.jurisdiction)
         values = self._merged(case, new) | {
             "state": "open",

@@ -25,6 +25,7 @@ from nightlamp.banks.live import (
 )
 from nightlamp.cases.decision import FinalDecision
 from nightlamp.cases.tables import case_print
+from nightlamp.cases.terms import Terms
 from nightlamp.cases.unseen import unseen
 from nightlamp.signals import installed
 from nightlamp.values import Bank
@@ -40,16 +41,18 @@ class OwnBanks:
 
     Args:
         confirmed, cleared: names of the banks, made when they are first needed; ``""``: none.
+        radius: bits within which pictures are one case.
     """
 
     confirmed: str = "own"
     cleared: str = "cleared"
+    radius: int = Terms().radius
 
     def __call__(self, connection: Connection, final: FinalDecision) -> None:
         """Write what a decision says into the banks."""
         if final.finding not in ("csam", "not_csam"):
             return
-        hidden = unseen(connection, final.case)
+        hidden = unseen(connection, final.case, self.radius)
         items = [each for each in final.items if each not in hidden]
         for first in range(0, len(items), _AT_ONCE):
             prints = _prints(connection, items[first : first + _AT_ONCE])

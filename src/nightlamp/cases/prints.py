@@ -72,7 +72,7 @@ class Prints:
         """Read what is new, this transaction's own too; how much it was, at most a page."""
         query = select(*_COLUMNS).where(_P.signal == SIGNAL, _P.id > self._last).order_by(_P.id)
         rows = connection.execute(query.limit(_PAGE)).all()
-        self._add(rows)
+        self.add(rows)
         self._last = rows[-1].id if rows else self._last
         return len(rows)
 
@@ -102,6 +102,12 @@ class Prints:
         ]
         return sorted(same, key=lambda each: each.distance)
 
+    def add(self, rows: Iterable[Any]) -> None:
+        """Take rows of the table: item, value, of."""
+        for row in rows:
+            if len(row.value) == 32:
+                (self._stills if row.of == 1 else self._frames).add(bytes(row.value), row.item, row.of)
+
     def __len__(self) -> int:
         """How many prints."""
         return len(self._stills) + len(self._frames)
@@ -114,16 +120,11 @@ class Prints:
         mine = mine.join(review_case, review_case.c.id == case_item.c.case)
         paged = connection.execution_options(yield_per=_PAGE)
         for some in paged.execute(mine.where(WAITING)).partitions():
-            self._add(some)
+            self.add(some)
         room = max(self._most // 2 - len(self), 0)
         for some in paged.execute(mine.where(~WAITING).order_by(_P.id.desc()).limit(room)).partitions():
-            self._add(some)
+            self.add(some)
         self._last = end
-
-    def _add(self, rows: Iterable[Any]) -> None:
-        for row in rows:
-            if len(row.value) == 32:
-                (self._stills if row.of == 1 else self._frames).add(bytes(row.value), row.item, row.of)
 
 
 class _Rows:

@@ -21,7 +21,7 @@ from nightlamp.errors import ExchangeError, NightlampError
 from nightlamp.feeds.exchange import Kind, Opinion, Stance, TakesFeedback
 from nightlamp.feeds.registry import EXCHANGES
 from nightlamp.feeds.schedule import back_off
-from nightlamp.feeds.subscriptions import StoredFeed, feed_of_id, open_exchange, takes_feedback
+from nightlamp.feeds.subscriptions import REMOVED, StoredFeed, feed_of_id, open_exchange, takes_feedback
 from nightlamp.feeds.tables import feed, feed_entry, feedback
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock, new_id, reading, utc_now
@@ -75,6 +75,13 @@ def queue_feedback(
     return queued
 
 
+def withdraw_feedback(connection: Connection, decision: str, *, now: datetime | None = None) -> None:
+    """Do not send what waits of a decision that does not stand any more; what was sent stands."""
+    waits = and_(feedback.c.decision == decision[:100], feedback.c.state == "waiting")
+    closed = {"state": "superseded", "done_at": now or utc_now(), "lease": None}
+    connection.execute(update(feedback).where(waits).values(closed))
+
+
 class Feedback:
     """One node's share of the sending; ``run_once`` is for a loop.
 
@@ -104,6 +111,7 @@ class Feedback:
         with self._engine.begin() as connection:
             first = self._first(connection, now)
             if first is None:
+                _close_orphans(connection, now)
                 return False
             stored = feed_of_id(connection, first)
         try:
@@ -227,13 +235,16 @@ class Feedback:
 def _queue(
     connection: Connection, number: int, key: str, stance: str, reason: str, decision: str, now: datetime
 ) -> bool:
-    """Put an opinion behind the earlier ones on this entry, unless the newest says the same."""
+    """Put an opinion behind the earlier ones on this entry, unless the newest says the same.
+
+    The newest is superseded only if it was withdrawn.
+    """
     f = feedback.c
     this = and_(f.feed == number, f.key == key)
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     while True:
         newest = connection.execute(select(feedback).where(this).order_by(f.number.desc()).limit(1)).first()
-        if newest is not None and newest.stance == stance:
+        if newest is not None and newest.stance == stance and newest.state != "superseded":
             return False
         row = {
             "id": new_id(),
@@ -262,6 +273,15 @@ def _supersede(connection: Connection, number: int, now: datetime) -> None:
     later = exists().where(newer.feed == f.feed, newer.key == f.key, newer.number > f.number)
     older = update(feedback).where(f.feed == number, f.state == "waiting", later)
     connection.execute(older.values(state="superseded", done_at=now))
+
+
+def _close_orphans(connection: Connection, now: datetime) -> None:
+    """Opinions that were queued in the moment in which their feed was removed."""
+    removed = select(feed.c.id).where(feed.c.removed_at.is_not(None))
+    orphans = and_(feedback.c.state == "waiting", feedback.c.feed.in_(removed))
+    if connection.scalar(select(feedback.c.id).where(orphans).limit(1)) is not None:
+        closed = {"state": "refused", "words": REMOVED, "done_at": now, "lease": None}
+        connection.execute(update(feedback).where(orphans).values(closed))
 
 
 def _ours(row: Any) -> ColumnElement[bool]:

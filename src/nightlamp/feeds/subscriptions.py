@@ -25,6 +25,7 @@ from nightlamp.values import Bank
 
 Paused = Literal["", "person", "loss"]
 LEAST_EVERY, MOST_EVERY = 60, 30 * 86_400
+REMOVED = "the feed was removed before it was sent"  # of an opinion
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _CREDENTIALS = re.compile(r"://[^/\s]*@")
 
@@ -301,7 +302,7 @@ def remove_feed(connection: Connection, name: str, *, actor: str, now: datetime 
     connection.execute(update(feed).where(feed.c.id == stored.id).values(ended))
     f = feedback.c
     for state, becomes, words in (
-        ("waiting", "refused", "the feed was removed before it was sent"),
+        ("waiting", "refused", REMOVED),
         ("sending", "doubtful", "the feed was removed while it was sent: whether it was taken is not known"),
     ):
         closed = {"state": becomes, "words": words, "done_at": ended["removed_at"], "lease": None}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import Engine
 
 from nightlamp.cases import Consumer, Effects, Feedback, Opener, OwnBanks, Terms
-from nightlamp.feeds import queue_feedback
+from nightlamp.feeds import queue_feedback, withdraw_feedback
 from nightlamp.reports import consumer_of, remember
 from nightlamp.server.supervisor import Loop
 from nightlamp.settings import Settings
@@ -16,7 +16,8 @@ from nightlamp.store import Writer
 
 def loops(engine: Engine, writer: Writer, settings: Settings) -> Iterator[Loop]:
     """For the supervisor."""
-    opener = Opener(engine, writer, Terms.of(settings.console), confirmed=remember)
+    terms = Terms.of(settings.console)
+    opener = Opener(engine, writer, terms, confirmed=remember, reopened=withdraw_feedback)
     yield Loop("cases", 1.0, opener.run_once)
     yield Loop("decisions", 1.0, Effects(engine, writer, consumers(settings)).run_once)
 
@@ -24,4 +25,8 @@ def loops(engine: Engine, writer: Writer, settings: Settings) -> Iterator[Loop]:
 def consumers(settings: Settings) -> list[Consumer]:
     """What acts on final decisions, each in the same transaction."""
     terms = Terms.of(settings.console)
-    return [OwnBanks(terms.own_bank, terms.cleared_bank), consumer_of(settings), Feedback(queue_feedback)]
+    return [
+        OwnBanks(terms.own_bank, terms.cleared_bank, terms.radius),
+        consumer_of(settings),
+        Feedback(queue_feedback, terms.radius),
+    ]
