@@ -206,7 +206,8 @@ def test_a_session_that_ends_mid_case_loses_nothing(live, tabs):
     assert tab.is_checked("input[value='escalate:law']")
     cookie(house, address, "admin", tab)  # somebody else signs in beside
     tab.evaluate("dispatchEvent(new Event('focus'))")
-    tab.wait_for_timeout(300)
+    tab.wait_for_selector("[data-trouble=other-person]:visible")
+    assert tab.is_checked("input[value='escalate:law']")
     cookie(house, address, "reviewer", tab)
     tab.evaluate("dispatchEvent(new Event('focus'))")
     tab.wait_for_selector("[data-trouble=again]:visible")

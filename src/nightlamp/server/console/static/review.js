@@ -151,11 +151,14 @@
     trouble(status === 401 ? "session" : "service");
   });
 
+  let asked = 0;
   async function back() {
     if (!form() || document.hidden) return;
     if (troubled("network") && navigator.onLine) trouble("online");
-    if (!troubled("session")) return;
+    if (!troubled("session") && !troubled("other-person")) return;
+    const mine = ++asked;
     const found = await globalThis.whoIsHere().catch(() => "network");
+    if (mine !== asked) return; // a later question has a newer answer
     if (found === "other") trouble("other-person");
     if (found === "same") trouble("again");
   }
