@@ -27,7 +27,7 @@ from nightlamp.cases.tables import case_item, case_print, decision, review_case
 from nightlamp.intake.tables import item, match, verdict
 from nightlamp.store import Writer, connect, new_id, reading, upgrade
 
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
+NOW = datetime.now(UTC)  # so that what was decided is within the days that the overview is of
 PIECE = 10_000
 RUNS = 60
 HANDLING = {"hold": None, "priority": "normal", "queue": "", "two_person": False}

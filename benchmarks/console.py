@@ -107,7 +107,7 @@ def measure(node: Node, address: str) -> None:
     told("largest case's page", [took(client, f"{address}/cases/{largest}") for _ in range(10)])
     told("queue", [took(client, f"{address}/cases") for _ in range(RUNS)])
     lead = httpx.Client(cookies={"nightlamp-session": session(node, "lead")})
-    told("overview", [took(lead, f"{address}/lead") for _ in range(5)])
+    told("overview", [took(lead, f"{address}/lead") for _ in range(RUNS)])
     if CHROMIUM.exists():
         told("next case, in Chromium", in_browser(address, reviewer))
 

@@ -22,6 +22,7 @@ from nightlamp.cases import (
     end_reveal,
     exposure,
     exposures,
+    figures,
     hand_out,
     may_reveal,
     page_case_items,
@@ -275,7 +276,7 @@ def test_feedback_is_given_on_what_matched_closely(desk, answer, expected):
     assert sorted(told) == sorted((*each, decision) for each in expected)
 
 
-def test_a_lead_sees_how_it_goes(desk):
+def test_a_lead_sees_how_it_goes(desk, monkeypatch):
     good, bad = Bank("good"), Bank("bad")
     for at, (bank, first, second) in enumerate(
         [(good, CSAM, CSAM), (good, CSAM, Answer("csam", "B2")), (bad, CLEAR, CLEAR), (bad, CSAM, CLEAR)]
@@ -301,6 +302,10 @@ def test_a_lead_sees_how_it_goes(desk):
         assert precision_by_rule(connection, since=NOW) == precision_by_list(connection, since=NOW)
         taken = times(connection, since=NOW)
         assert (taken.to_decision, taken.to_answer, taken.decided) == (10.0, 10.0, 4)
+        monkeypatch.setattr(figures, "MOST_JUDGED", 1)  # the last one alone is judged, all are counted
+        assert sum(each.csam + each.not_csam for each in precision_by_list(connection, since=NOW)) == 1
+        assert sum(each.csam + each.not_csam for each in precision_by_rule(connection, since=NOW)) == 1
+        assert times(connection, since=NOW).decided == 4
         (waiting,) = backlog(connection, now=desk.now)
     assert (waiting.queue, waiting.priority, waiting.cases, waiting.ages) == (
         "now",

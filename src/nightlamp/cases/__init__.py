@@ -34,6 +34,7 @@ from nightlamp.cases.effects import Consumer, Effects
 from nightlamp.cases.feedback import Feedback
 from nightlamp.cases.figures import (
     AGES,
+    MOST_JUDGED,
     Agreement,
     Backlog,
     Precision,
@@ -78,6 +79,7 @@ __all__ = [
     "AGES",
     "FULL",
     "LEASE",
+    "MOST_JUDGED",
     "PRIORITIES",
     "REASONS",
     "UNDO",

@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, Subquery, case, func, select
 
 from nightlamp.cases.decision import PRIORITIES, State
 from nightlamp.cases.records import WAITING
@@ -20,6 +20,8 @@ from nightlamp.values import Priority
 
 AGES = tuple(timedelta(hours=hours) for hours in (1, 4, 24, 72, 168))
 """Bounds of the ages in ``Backlog.ages``; the last count is of what is older."""
+MOST_JUDGED = 3_000
+"""Decided cases that shares and medians are of, the last ones: more would tell no better, and take longer."""
 _C, _D = review_case.c, decision.c
 
 
@@ -78,7 +80,11 @@ class Precision:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Median seconds: from a case's opening to its decision, and from a claim to its answer; None: none."""
+    """Median seconds: from a case's opening to its decision, and from a claim to an answer; None: none.
+
+    Args:
+        decided: cases in all; the medians are of the last ``MOST_JUDGED``.
+    """
 
     to_decision: float | None
     to_answer: float | None
@@ -142,28 +148,34 @@ def exposures(connection: Connection, *, since: datetime) -> dict[str, Exposure]
 
 
 def precision_by_list(connection: Connection, *, since: datetime) -> list[Precision]:
-    """Of the cases decided since then that a list's entry brought up, how many were csam; by bank.
+    """Of the last cases decided since then that a list's entry brought up, how many were csam; by bank.
 
     A case counts once for each bank, however many of its items match.
     """
+    judged = _judged(since)
     matched = (
-        select(case_item.c.case, match.c.bank)
+        select(judged.c.id, judged.c.decision, match.c.bank)
+        .join(case_item, case_item.c.case == judged.c.id)
         .join(match, match.c.verdict == case_item.c.verdict)
-        .join(review_case, _C.id == case_item.c.case)
-        .where(_C.decided_at >= since, ~match.c.benign)
+        .where(~match.c.benign)
         .distinct()
         .subquery()
     )
-    query = select(matched.c.bank, _D.finding, func.count()).select_from(matched)
-    query = query.join(review_case, _C.id == matched.c.case).join(decision, _D.id == _C.decision)
+    query = select(matched.c.bank, _D.finding, func.count()).join(decision, _D.id == matched.c.decision)
     return _precision(connection.execute(query.group_by(matched.c.bank, _D.finding)))
 
 
 def precision_by_rule(connection: Connection, *, since: datetime) -> list[Precision]:
-    """Of the cases decided since then, how many were csam; by the policy's rule that opened them."""
-    query = select(_C.rule, _D.finding, func.count()).join(decision, _D.id == _C.decision)
-    query = query.where(_C.decided_at >= since).group_by(_C.rule, _D.finding)
-    return _precision(connection.execute(query))
+    """Of the last cases decided since then, how many were csam; by the policy's rule that opened them."""
+    judged = _judged(since)
+    query = select(judged.c.rule, _D.finding, func.count()).join(decision, _D.id == judged.c.decision)
+    return _precision(connection.execute(query.group_by(judged.c.rule, _D.finding)))
+
+
+def _judged(since: datetime) -> Subquery:
+    """The last cases that were decided since then."""
+    query = select(_C.id, _C.decision, _C.rule, _C.opened_at, _C.decided_at).where(_C.decided_at >= since)
+    return query.order_by(_C.decided_at.desc()).limit(MOST_JUDGED).subquery()
 
 
 def _precision(rows: Iterable[tuple[str, str, int]]) -> list[Precision]:
@@ -176,8 +188,10 @@ def _precision(rows: Iterable[tuple[str, str, int]]) -> list[Precision]:
 
 def times(connection: Connection, *, since: datetime) -> Times:
     """How long decisions took since then."""
-    decided = connection.execute(select(_C.opened_at, _C.decided_at).where(_C.decided_at >= since)).all()
-    waited = [(row.decided_at - row.opened_at).total_seconds() for row in decided]
-    answered = select(_D.seconds).where(_D.at >= since, _D.seconds.is_not(None), _D.undone_at.is_(None))
-    took = [seconds for seconds in connection.scalars(answered) if seconds is not None]
-    return Times(median(waited) if waited else None, median(took) if took else None, len(waited))
+    judged = _judged(since)
+    rows = connection.execute(select(judged.c.opened_at, judged.c.decided_at)).all()
+    waited = [(row.decided_at - row.opened_at).total_seconds() for row in rows]
+    answered = select(_D.seconds).join(judged, judged.c.id == _D.case)
+    took = connection.scalars(answered.where(_D.seconds.is_not(None), _D.undone_at.is_(None))).all()
+    decided = connection.scalar(select(func.count()).where(_C.decided_at >= since)) or 0
+    return Times(median(waited) if waited else None, median(took) if took else None, decided)

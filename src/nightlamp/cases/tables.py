@@ -70,6 +70,13 @@ review_case = Table(
         sqlite_where=_ALIVE,
         postgresql_where=_ALIVE,
     ),
+    # All that the lead's overview of what waits reads.
+    Index(
+        "ix_review_case_backlog",
+        *("priority", "queue", "state", "opened_at", "due_at", "items"),
+        sqlite_where=_ALIVE,
+        postgresql_where=_ALIVE,
+    ),
     Index(None, "decided_at"),
     Index("ix_review_case_claimed_by", "claimed_by", sqlite_where=_ALIVE, postgresql_where=_ALIVE),
 )
@@ -166,6 +173,7 @@ decision = Table(
         postgresql_where=_UNAPPLIED,
     ),
     Index(None, "by", "at"),
+    Index(None, "opinion", "at"),
 )
 
 reveal = Table(

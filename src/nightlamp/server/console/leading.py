@@ -46,6 +46,7 @@ def show(
             "exposed": exposed,
             "names": names,
             "precise": [("list", by_list), ("rule", by_rule)],
+            "most": cases.MOST_JUDGED,
             "feeds": all_feeds(connection),
             "escalated": cases.page_cases(connection, now=now, state="escalated", limit=20),
         }

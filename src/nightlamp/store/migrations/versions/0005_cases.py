@@ -69,6 +69,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_review_case_decided_at"), "review_case", ["decided_at"], unique=False)
     op.create_index(
+        "ix_review_case_backlog",
+        "review_case",
+        ["priority", "queue", "state", "opened_at", "due_at", "items"],
+        unique=False,
+        sqlite_where=sa.text("state <> 'decided'"),
+        postgresql_where=sa.text("state <> 'decided'"),
+    )
+    op.create_index(
         "ix_review_case_next",
         "review_case",
         ["state", "priority", "known", "order_at", "id", "queue"],
@@ -179,6 +187,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_decision_by_at"), "decision", ["by", "at"], unique=False)
     op.create_index(op.f("ix_decision_case"), "decision", ["case"], unique=False)
+    op.create_index(op.f("ix_decision_opinion_at"), "decision", ["opinion", "at"], unique=False)
     op.create_index(
         "ix_decision_unapplied",
         "decision",
