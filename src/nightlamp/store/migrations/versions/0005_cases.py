@@ -157,7 +157,9 @@ def upgrade() -> None:
         sa.Column("how", sa.String(length=5), nullable=False),
         sa.Column("distance", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["case"], ["review_case.id"], name=op.f("fk_case_split_case_review_case")),
-        sa.ForeignKeyConstraint(["origin"], ["review_case.id"], name=op.f("fk_case_split_origin_review_case")),
+        sa.ForeignKeyConstraint(
+            ["origin"], ["review_case.id"], name=op.f("fk_case_split_origin_review_case")
+        ),
         sa.PrimaryKeyConstraint("case", name=op.f("pk_case_split")),
     )
     op.create_index(op.f("ix_case_split_origin"), "case_split", ["origin"], unique=False)
