@@ -38,6 +38,19 @@ def test_every_answer_has_the_headers(house):
         assert "server" not in told
 
 
+def test_files_are_packed_for_who_takes_it(house):
+    browser = house.browser()
+    for name in ("htmx.min.js", "console.css"):
+        packed, plain = (
+            browser.get(f"/static/{name}", headers={"accept-encoding": how})
+            for how in ("br, gzip", "identity")
+        )
+        assert packed.content == plain.content
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+
+
 def test_no_page_has_script_style_or_address_of_its_own(house):
     browser = house.signed_in("admin")
     for path in addresses(house, "GET"):
@@ -102,6 +115,8 @@ MAY = {
     "/cases": {"reviewer", "lead"},
     "/lead": {"lead"},
     "/reports": {"reporter", "lead"},
+    "/holds": {"lead", "reporter", "auditor", "admin"},
+    "/figures": {"lead", "reporter", "auditor", "admin"},
     "/exports": {"lead", "admin"},
     "/pixels": set(),  # good once, and there is none
     "/account": set(ROLES),

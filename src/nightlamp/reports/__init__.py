@@ -11,7 +11,7 @@ The way of a report: ``drafts`` → ``lifecycle`` (people) → ``sending`` (the 
 """
 
 from nightlamp.reports.by_rule import ByRule, remember
-from nightlamp.reports.destroying import destroy
+from nightlamp.reports.destroying import destroy, needs
 from nightlamp.reports.drafts import Operator, draft_for, files_of
 from nightlamp.reports.evidence import Evidence
 from nightlamp.reports.exports import (
@@ -81,6 +81,7 @@ __all__ = [
     "get_export",
     "get_report",
     "loops",
+    "needs",
     "page_exports",
     "page_reports",
     "prior_numbers",

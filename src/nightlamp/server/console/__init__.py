@@ -24,6 +24,7 @@ from nightlamp.server.console import (
     chain,
     exporting,
     feeds,
+    figures,
     files,
     home,
     keys,
@@ -48,7 +49,7 @@ from nightlamp.server.problems import ANSWERED
 
 _PAGES = (
     *(home, signing_in, setting_up, own_account, queue, cases, splitting, showing),
-    *(leading, reporting, report_editing, exporting),
+    *(leading, reporting, report_editing, exporting, figures),
     *(people, keys, banks, feeds, policies, chain, files),
 )
 

@@ -32,6 +32,8 @@ PLACES: Sequence[Place] = (
     Place("/lead", N_("Overview"), "g v", ("lead",)),
     Place("/reports", N_("Reports"), "g r", ("reporter", "lead")),
     Place("/exports", N_("Exports"), "g x", ("lead", "admin")),
+    Place("/holds", N_("Holds"), "g t", ("lead", "reporter", "auditor", "admin")),
+    Place("/figures", N_("Figures"), "g i", ("lead", "reporter", "auditor", "admin")),
     Place("/people", N_("People"), "g p", ("admin",)),
     Place("/keys", N_("API keys"), "g k", ("admin",)),
     Place("/banks", N_("Banks"), "g b", ("admin", "lead")),
