@@ -84,6 +84,18 @@ def test_all_items_are_reached_by_keyboard_and_the_answer_stays(burst, tabs):
     assert tab.locator(".items li").count() == 2
 
 
+def test_a_large_case_is_light_too(burst, tabs):
+    house, address, case, _ = burst
+    tab = tabs(house, address, "reviewer")
+    mine(house, case)
+    asked: list[Any] = []
+    tab.on("requestfinished", lambda request: asked.append(request))
+    tab.goto(f"{address}/cases/{case}", wait_until="networkidle")
+    assert tab.locator(".items li").count() == 24
+    assert len(asked) >= 5
+    assert sum(each.sizes()["responseBodySize"] for each in asked) < 100_000
+
+
 def test_paging_after_the_session_has_ended_keeps_the_answer(burst, tabs):
     house, address, case, _ = burst
     tab = tabs(house, address, "reviewer")
