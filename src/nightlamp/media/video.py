@@ -216,23 +216,27 @@ def _pictures(
     packets: Iterator[tuple[int, Packet[VideoStream]]], stream: VideoStream, first: int, end: int
 ) -> Iterator[VideoFrame | None]:
     """What comes of the packets from ``first`` to before ``end``; None for one that cannot be decoded."""
-    from av import FFmpegError
-
-    codec = stream.codec_context
     try:
         for number, packet in packets:
             if number >= first:
-                try:
-                    yield from codec.decode(packet)
-                except FFmpegError as error:
-                    if isinstance(error, MemoryError):
-                        raise
-                    yield None
+                yield from _fed(stream, packet)
             if number + 1 == end:
-                yield from codec.decode(None)
+                yield from _fed(stream, None)
                 break
     finally:
-        codec.flush_buffers()
+        stream.codec_context.flush_buffers()
+
+
+def _fed(stream: VideoStream, packet: Packet[VideoStream] | None) -> Iterator[VideoFrame | None]:
+    """What the decoder gives for a packet, or for the end (None)."""
+    from av import FFmpegError
+
+    try:
+        yield from stream.codec_context.decode(packet)
+    except FFmpegError as error:
+        if isinstance(error, MemoryError):
+            raise
+        yield None
 
 
 def _number(picture: VideoFrame, before: int, table: Timetable) -> int:
@@ -295,12 +299,7 @@ def _pixels(stream: VideoStream) -> int:
 
 
 def _turn(stream: VideoStream, packet: Packet[VideoStream]) -> int | None:
-    from av import FFmpegError
-
-    try:
-        picture = next(iter(stream.codec_context.decode(packet)), None)
-    except FFmpegError:
-        return None
+    picture = next(_fed(stream, packet), None)
     return None if picture is None else _orientation(picture)
 
 
