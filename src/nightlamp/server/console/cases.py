@@ -19,8 +19,8 @@ from nightlamp.server.console.desk import Reviewer, desk_of, names_of, one_queue
 from nightlamp.server.console.language import N_
 from nightlamp.server.console.pages import go, page, refusal
 from nightlamp.server.console.showing import can_show, may_look_again
-from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of
-from nightlamp.server.problems import Problem, problem_of
+from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of, same_person
+from nightlamp.server.problems import problem_of
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(prefix="/cases")
@@ -85,8 +85,7 @@ def elsewhere(visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> 
 @router.post("/{case_id}/decide")
 def decide(request: Request, visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> Response:
     """Answer, and get the next case in the same answer."""
-    if form.get("person", person.id) != person.id:
-        raise Problem("forbidden", "somebody else has signed in", hint="reload the page")
+    same_person(form, person)
     queues = one_queue(form.get("queue"))
 
     def work(connection: Connection) -> cases.Case | None:

@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from nightlamp import reports
-from nightlamp.accounts import Person
 from nightlamp.errors import ReportError
 from nightlamp.reports import StoredFile, StoredReport
 from nightlamp.reports.cybertip import Fault, FileDetails, Report
@@ -19,7 +18,7 @@ from nightlamp.server.console.language import N_
 from nightlamp.server.console.pages import go, page
 from nightlamp.server.console.report_form import MOST_INPUTS, Sent, as_form, only_stored, read
 from nightlamp.server.console.reporting import Reporter
-from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of
+from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of, same_person
 from nightlamp.server.problems import Problem
 from nightlamp.store import reading, utc_now
 
@@ -36,7 +35,7 @@ def ask(request: Request, visit: Visiting, person: Reporter, report_id: str) -> 
 @router.post("/{report_id}/edit")
 def edit(request: Request, visit: Visiting, person: Reporter, form: Posted, report_id: str) -> Response:
     """Store it; or show it again with a part more, or less."""
-    _same_person(person, form)
+    same_person(form, person)
     stored = _stored(visit, report_id)
     document, sent = read(form, stored.document)
     if "add" in form or "remove" in form or sent.faults:
@@ -50,12 +49,11 @@ def edit(request: Request, visit: Visiting, person: Reporter, form: Posted, repo
             each.id: replace(each.details, publicly_available=said == "yes")
             for each in (stored.files if said in ("yes", "no") else ())
         }
-        version = number_of(form, "version")
         reports.change(
             connection,
             report_id,
             document,
-            version=version,
+            version=number_of(form, "version"),
             by=person.actor,
             now=utc_now(),
             files=files,
@@ -87,7 +85,7 @@ def edit_file(
     request: Request, visit: Visiting, person: Reporter, form: Posted, report_id: str, file_id: str
 ) -> Response:
     """Store what is said of a file; or show it again with a part more, or less."""
-    _same_person(person, form)
+    same_person(form, person)
     stored = _stored(visit, report_id)
     file = _file_of(stored, file_id)
     details, sent = read(form, file.details)
@@ -210,11 +208,6 @@ def _file_of(stored: StoredReport, file_id: str) -> StoredFile:
     if found is None:
         raise Problem("not-found")
     return found
-
-
-def _same_person(person: Person, form: Form) -> None:
-    if form.get("person", person.id) != person.id:
-        raise Problem("forbidden", "somebody else has signed in", hint="reload the page")
 
 
 def _done(request: Request, report_id: str) -> Response:

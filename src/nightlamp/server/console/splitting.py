@@ -13,8 +13,8 @@ from nightlamp.server.console.cases import Skip, items_of, moved, show_case
 from nightlamp.server.console.desk import Reviewer, terms_of
 from nightlamp.server.console.language import N_
 from nightlamp.server.console.pages import go, page, refusal
-from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of
-from nightlamp.server.problems import Problem, problem_of
+from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of, same_person
+from nightlamp.server.problems import problem_of
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(prefix="/cases")
@@ -29,8 +29,7 @@ def ask(request: Request, visit: Visiting, person: Reviewer, case_id: str, skip:
 @router.post("/{case_id}/split")
 def split(request: Request, visit: Visiting, person: Reviewer, form: Posted, case_id: str) -> Response:
     """Split off what is ticked; or show another page of items, with what is ticked so far."""
-    if form.get("person", person.id) != person.id:
-        raise Problem("forbidden", "somebody else has signed in", hint="reload the page")
+    same_person(form, person)
     if "skip" in form:
         return _ask(request, visit, person, case_id, number_of(form, "skip"), form)
 

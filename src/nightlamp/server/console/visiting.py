@@ -216,6 +216,16 @@ async def form_of(request: Request, visit: Visiting) -> Form:
 Posted = Annotated[Form, Depends(form_of)]
 
 
+def same_person(form: Form, person: Person) -> None:
+    """Refuse a form that was on a page of somebody who was signed in before.
+
+    Raises:
+        Problem: ``person`` is somebody else.
+    """
+    if form.get("person", person.id) != person.id:
+        raise Problem("forbidden", "somebody else has signed in", hint="reload the page")
+
+
 def number_of(form: Form, name: str, default: str = "") -> int:
     """A number that one of our own pages has put into a form.
 
