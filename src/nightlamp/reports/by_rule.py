@@ -135,10 +135,12 @@ class ByRule:
         return 1
 
     def _send(self, report_id: str, connection: Connection) -> int:
+        # Cases before their reports, as everywhere: what waits for the other would wait for ever.
+        cases = [_case_of(connection, each) for each in sorted(items_confirmed(connection, report_id))]
         found = get_report(connection, report_id, lock=True)
         if found.state != "draft" or found.approvals:
             return 0
-        why = _not_alone(connection, found)
+        why = _not_alone(connection, found, cases)
         if why:
             move(connection, report_id, approvals=self._operator.approvals, why=why)
             record(connection, "system", "report.kept_back", report_id, {"why": why}, self._clock())
@@ -204,17 +206,16 @@ def _open_draft(connection: Connection, case: Case, actor: str) -> StoredReport 
     return None
 
 
-def _not_alone(connection: Connection, found: StoredReport) -> str:
+def _not_alone(connection: Connection, found: StoredReport, cases: Sequence[Case]) -> str:
     """Why it must not go without a person; ``""``: it may."""
     if found.faults:
         return f"{found.faults[0]}"[:200]
-    items = sorted(items_confirmed(connection, found.id))
-    if any(_against(connection, _case_of(connection, each)) for each in items):
+    if any(_against(connection, each) for each in cases):
         return "somebody has said otherwise of one of its files"
     force = active_policy(connection)
     rules = load(force.text).rules if force is not None else ()
     sure = {each.id for each in rules if each.handling.confirms}
-    for each in items:
+    for each in items_confirmed(connection, found.id):
         newest = select(verdict.c.rule, verdict.c.handling).join(item, item.c.verdict == verdict.c.id)
         row = connection.execute(newest.where(item.c.id == each)).one()
         if not row.handling.get("confirms", False):

@@ -169,23 +169,27 @@ def _draft_or_add(
     """Report an actor's items of a decision, but for those that a rule has had reported already."""
     ids = {each.id for each in items}
     before = confirmed_reports(connection, sorted(ids))
+    locked = {}
     for report_id in sorted({each for each, state in before.values() if state == "draft"}):
-        if not ids >= items_confirmed(connection, report_id):  # of which some were split off the case since
-            retract(connection, report_id, by="system", reason="some of it is another case by now", now=now)
+        found = get_report(connection, report_id, lock=True)  # somebody may just have approved it
+        if found.state == "draft" and not ids >= items_confirmed(connection, report_id):
+            reason = "some of it was split off its case since"
+            found = retract(connection, report_id, by="system", reason=reason, now=now)
+        if found.state == "draft":
+            locked[report_id] = found
+        elif found.state in _BACK:
             before = {item: each for item, each in before.items() if each[0] != report_id}
-    drafts = {each: report_id for each, (report_id, state) in before.items() if state == "draft"}
+    drafts = {each: report_id for each, (report_id, _) in before.items() if report_id in locked}
     rest = [each for each in items if each.id not in before]
     if drafts:  # people stand behind them now: all that is not on its way is one of them
         first = min(drafts.values())
         mine = [each for each in items if drafts.get(each.id) == first]
-        found = get_report(connection, first, lock=True)
         new = drafted(connection, grounds, actor, [*mine, *rest], operator)
-        rewrite(connection, found, new, by="system", now=now, hold=operator.hold(now))
+        rewrite(connection, locked[first], new, by="system", now=now, hold=operator.hold(now))
         for other in sorted({*drafts.values()} - {first}):
             theirs = [each for each in items if drafts.get(each.id) == other]
             new = replace(drafted(connection, grounds, actor, theirs, operator), decision=None)
-            found = get_report(connection, other, lock=True)
-            rewrite(connection, found, new, by="system", now=now, hold=operator.hold(now))
+            rewrite(connection, locked[other], new, by="system", now=now, hold=operator.hold(now))
     elif rest:
         new = drafted(connection, grounds, actor, rest, operator)
         draft(connection, new, by="system", now=now, hold=operator.hold(now))

@@ -47,7 +47,7 @@ class ReportsSettings(Section):
         description="so long what a rule confirmed waits before it is sent without approval: what belongs "
         "to it joins, and people can take it back",
     )
-    at_once: int = Field(default=4, ge=1, le=32, description="reports that this node sends at a time")
+    at_once: int = Field(default=4, ge=1, le=32, description="reports that each process sends at a time")
     jurisdiction: str = Field(
         default="US",
         min_length=1,
