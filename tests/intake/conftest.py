@@ -70,9 +70,12 @@ class Node:
         rows = [Entry(signal, value, f"entry-{at}", "") for at, (signal, value) in enumerate(entries)]
         add_entries(connection, bank, rows, actor="test")
 
-    def submit(self, data: bytes | None = None, **rest):
+    def begin(self, data: bytes | None = None, **rest):
         content = Content.of(data) if data is not None else None
-        return self.intake.submit(Submission("thekey", content, **rest))
+        return self.intake.begin(Submission("thekey", content, **rest))
+
+    def submit(self, data: bytes | None = None, **rest):
+        return self.begin(data, **rest).result()
 
     def count(self, table: str) -> int:
         with reading(self.engine) as connection:

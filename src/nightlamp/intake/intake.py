@@ -6,7 +6,6 @@ fails before the commit, nothing of the item stays; the caller gets the error an
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from sqlalchemy import Engine, select, tuple_
 
 from nightlamp.errors import IntakeError, NightlampError, StoreError
 from nightlamp.intake.asking import query_of
+from nightlamp.intake.content import Content
 from nightlamp.intake.deciding import Decider, Subject, examined
 from nightlamp.intake.examiner import Examiner
 from nightlamp.intake.recording import Entry, Recorder, stored_outcome
@@ -31,6 +31,8 @@ from nightlamp.values import Examination
 from nightlamp.vault import Vault
 
 AT_ONCE = 256  # items of one lookup
+_SHARE = 4  # a group waits for company while it is less than this part of what is in line for the workers …
+_LINGER = 0.05  # … and for so many seconds at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ class Intake:
         self._lock = threading.Lock()  # of the count; it is taken twice for every item
         self._counting = threading.Condition(self._lock)
         self._closed = False
-        self._examined: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._examined: list[Entry] = []  # they wait for their lookup
+        self._examining = 0  # content that is with the workers, or in line for them
+        self._news = threading.Condition(self._lock)  # that the thread which decides waits for
         self._sealing = ThreadPoolExecutor(4, thread_name_prefix="nightlamp-seal")
         self._thread = threading.Thread(target=self._decide, name="nightlamp-decide", daemon=True)
         self._thread.start()
@@ -142,8 +146,7 @@ class Intake:
         entry.outcome.add_done_callback(lambda _: self._done(entry))
         try:
             if submission.content is not None:
-                examination = self._examiner.examine(submission.content, entry.received_at)
-                examination.add_done_callback(lambda done: self._arrived(entry, done.result()))
+                self._examine(entry, submission.content)
             elif submission.url and not entry.lease:
                 if submission.idempotency:
                     entry.request = submission.request(None)
@@ -156,14 +159,14 @@ class Intake:
 
     def load(self) -> Load:
         """How much is on its way."""
-        return Load(self._under_way, self._examined.qsize())
+        return Load(self._under_way, len(self._examined))
 
     def close(self) -> None:
         """Finish what is on its way, and take nothing new."""
         with self._counting:
             self._closed = True
             self._counting.wait_for(lambda: self._under_way == 0)
-        self._examined.put(None)
+            self._news.notify()
         self._thread.join()
         self._sealing.shutdown()
         self.recorder.close()
@@ -190,10 +193,26 @@ class Intake:
             for watch in filter(None, (self._watch, entry.watch)):
                 watch(stage, seconds)
 
+    def _examine(self, entry: Entry, content: Content) -> None:
+        with self._lock:
+            self._examining += 1
+        try:
+            examination = self._examiner.examine(content, entry.received_at)
+        except Exception:
+            with self._lock:
+                self._examining -= 1
+            raise
+
+        def done(examination: Future[Examination]) -> None:
+            with self._lock:
+                self._examining -= 1
+            self._lap(entry, "examine")
+            self._arrived(entry, examination.result())
+
+        examination.add_done_callback(done)
+
     def _arrived(self, entry: Entry, content: Examination) -> None:
         """The content's examination is there: add what was given besides, and wait for the lookup."""
-        if entry.subject.submission.content is not None:
-            self._lap(entry, "examine")
         given = entry.subject.submission.given(self.tracking)
         whole = _joined(content, examined(given, self._signals)) if given else content
         entry.subject = replace(entry.subject, examination=whole)
@@ -201,7 +220,7 @@ class Intake:
             entry.request = entry.subject.submission.request(whole)
         asked = self._lookups.ask(query_of(entry.subject)) if self._lookups is not None else None
         if asked is None:
-            self._examined.put(entry)
+            self._put(entry)
         else:
             asked.add_done_callback(lambda done: self._answered(entry, done.result()))
 
@@ -213,28 +232,37 @@ class Intake:
             examination, unchecked=tuple(dict.fromkeys((*examination.unchecked, *said.unchecked)))
         )
         entry.subject = replace(entry.subject, examination=whole, scores=said.scores)
-        self._examined.put(entry)
+        self._put(entry)
+
+    def _put(self, entry: Entry) -> None:
+        with self._lock:
+            self._examined.append(entry)
+            if len(self._examined) == 1 or self._enough():
+                self._news.notify()
+
+    def _enough(self) -> bool:
+        """Whether those that wait for their lookup are to have it now; the lock is held.
+
+        A group's lookup and commit cost much, and each item in it little. So while many are in line before
+        the workers, where they wait anyhow, a group is a part of as many.
+        """
+        return len(self._examined) > self._examining // _SHARE
 
     def _decide(self) -> None:
         """One thread's life: whatever waits is looked up together."""
-        while (first := self._examined.get()) is not None:
-            entries = [first]
-            last = False
-            while len(entries) < AT_ONCE and not last:
-                try:
-                    more = self._examined.get_nowait()
-                except queue.Empty:
-                    break
-                last = more is None
-                if more is not None:
-                    entries.append(more)
+        while True:
+            with self._lock:
+                while not self._enough():
+                    if self._closed and not self._under_way:
+                        return
+                    if not self._news.wait(_LINGER if self._examined else None):
+                        break
+                entries, self._examined = self._examined[:AT_ONCE], self._examined[AT_ONCE:]
             try:
                 self._decide_all(entries)
             except Exception as error:  # noqa: BLE001 (the thread must live, and nobody wait for ever)
                 for entry in entries:
                     _fail(entry, error)
-            if last:
-                return
 
     def _decide_all(self, entries: Sequence[Entry]) -> None:
         fresh = self._not_answered_before(entries)
