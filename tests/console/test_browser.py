@@ -38,7 +38,7 @@ def test_somebody_signs_in_by_keyboard_alone(live, tab):
     assert tab.title() == "Start – Nightlamp"
 
     tab.keyboard.press("?")  # the keys of the page, then one of them
-    assert "API keys" in tab.inner_text("dialog")
+    assert "API keys" in tab.inner_text("#keys")
     tab.keyboard.press("Escape")
     tab.keyboard.press("g")
     tab.keyboard.press("p")
