@@ -43,6 +43,7 @@ from nightlamp.media import Limits
 from nightlamp.outbound import Fetcher, Rules
 from nightlamp.server import reviewing
 from nightlamp.server.following import Following
+from nightlamp.server.memory import give_back
 from nightlamp.server.metrics import Metrics, together
 from nightlamp.server.siblings import Siblings
 from nightlamp.server.supervisor import Loop, Supervisor
@@ -330,7 +331,7 @@ class Node:
         loops = [
             Loop("changes", s.access.poll_ms / 1000, self.catch_up, longest=1.0),
             Loop("workers", 5.0, lambda: self.examiner.start() and None),
-            Loop("snapshots", 10.0, self.banks.maintain, longest=60.0),
+            Loop("snapshots", 10.0, self._tend_banks, longest=60.0),
             Loop("look-back", 1.0, self.look_back.run_once),
             Loop("late", 1.0, self._find_late),
             Loop("webhooks", 1.0, self.deliverer.run_once),
@@ -357,6 +358,13 @@ class Node:
         found = self.late.run_once()
         self.metrics.verdicts.labels("any", "yes").inc(found)
         return found
+
+    def _tend_banks(self) -> bool:
+        before = self.banks.status().snapshot
+        done = self.banks.maintain()
+        if self.banks.status().snapshot != before:  # the entries were in memory, and now are in a file
+            give_back()
+        return done
 
     def _tend_vault(self) -> None:
         try:

@@ -15,6 +15,7 @@ import uvicorn
 from nightlamp.dumps import forbid_core_dumps
 from nightlamp.server.app import create_app
 from nightlamp.server.logs import configure
+from nightlamp.server.memory import give_back
 from nightlamp.server.node import Node
 from nightlamp.server.one_write import OneWrite
 from nightlamp.server.processes import Place, Processes, how_many
@@ -94,6 +95,7 @@ def _config(settings: Settings, node: Node) -> uvicorn.Config:
 def _settle() -> None:
     """What was made for the start stays; to look through it again takes the collector 100 ms each time."""
     gc.collect()
+    give_back()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, 20, 10)
 
