@@ -11,6 +11,7 @@ from tests.films import film, scenes
 from tests.media.test_video import flipped
 
 from nightlamp.examine import Workers, examine
+from nightlamp.examine.examination import Shape, steps
 from nightlamp.media import Limits
 from nightlamp.signals import installed
 from nightlamp.signals.pdq import VIEWS
@@ -38,6 +39,14 @@ def test_a_frame_that_hangs_or_kills_costs_its_video_alone(hostile_plugin, width
     assert {u.why for u in first.unchecked} == {why}
     assert "sha256" in {f.signal for f in first.fingerprints}
     assert not [u for u in second.unchecked if u.what == "pdq"]
+
+
+def test_what_was_learnt_before_a_video_is_opened_goes_ahead():
+    data = film(scenes([1], 3))
+    found = list(steps(io.BytesIO(data), installed(), Limits(), "fast"))
+    before = next(at for at, step in enumerate(found) if at and isinstance(step, Shape))
+    assert found[before] == Shape("video/mp4", len(data))
+    assert {step.signal for step in found[1:before]} == {"md5", "sha1", "sha256"}
 
 
 def test_memory_is_bounded():

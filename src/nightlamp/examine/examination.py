@@ -75,6 +75,8 @@ def steps(
                 raise MediaError("no decoder" if media_type else "unknown type", media_type)
             if size > limits.bytes:
                 raise MediaError("too large", f"{size:,} bytes, the limit is {limits.bytes:,}")
+            if media_type.startswith("video/"):
+                yield Shape(media_type, size)  # what is known goes ahead: all of the file is read to open it
             for step in _look(memoryview(kept), visual, limits, detail):
                 if isinstance(step, Fingerprint) and step.signal == "pdq" and not pdq:
                     pdq = step.value if step.view == AS_IS and (step.quality or 0) >= 50 else None
