@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -72,3 +73,24 @@ def test_secrets_are_named_not_given(run):
     run(*add, "--secret", "token=env:PLANTED_TOKEN")
     assert "env:PLANTED_TOKEN" in run("feed", "show", "one", "--json")
     assert "ncmec" in run("feed", "kinds")
+
+
+def test_what_is_named_is_changed_and_the_rest_stays(run):
+    add = ("feed", "add", "one", "--kind", "list", "--bank", "b", "--set", "url=https://list.example/l.csv")
+    run(*add, "--set", "signal=md5", "--secret", "token=env:PLANTED_TOKEN")
+    run("feed", "change", "one", "--every", "30m", "--stale-after", "never", "--feedback")
+    told = json.loads(run("feed", "show", "one", "--json"))
+    assert [told[key] for key in ("every", "stale_after", "feedback", "may_lose")] == [
+        "30 min",
+        "never",
+        "yes",
+        "20% a day",
+    ]
+    assert (told["set_signal"], told["secret_token"]) == ("md5", "env:PLANTED_TOKEN")
+    run("feed", "change", "one", "--set", "signal=", "--set", "known=false", "--secret", "token=")
+    told = json.loads(run("feed", "show", "one", "--json"))
+    assert told["set_url"] == "https://list.example/l.csv"
+    assert {"set_signal", "secret_token"}.isdisjoint(told)
+    assert "a length of time" in run("feed", "change", "one", "--every", "often", status=None)
+    assert "not a reference" in run("feed", "change", "one", "--secret", "token=hunter2", status=None)
+    assert "no such feed" in run("feed", "change", "two", "--every", "30m", status=None)

@@ -192,6 +192,41 @@ def sync(name: str, config_file: Path | None) -> None:
 
 @feed.command()
 @click.argument("name")
+@click.option("--set", "settings_given", multiple=True, metavar="KEY=VALUE", help="KEY= takes it away.")
+@click.option("--secret", "secrets", multiple=True, metavar="NAME=REFERENCE", help="NAME= takes it away.")
+@click.option("--every", type=_Span(), help="Time between runs: 15m, 6h.")
+@click.option("--stale-after", type=_Span("never"), help="Behind by so much, verdicts say so; or 'never'.")
+@click.option("--max-loss", type=float, help="Share lost in a day: then stop.")
+@click.option("--feedback/--no-feedback", default=None, help="Send people's findings back to the exchange.")
+@config_option
+def change(
+    name: str,
+    settings_given: tuple[str, ...],
+    secrets: tuple[str, ...],
+    config_file: Path | None,
+    **given: Any,
+) -> None:
+    """Change the feed NAME; what is not named stays. With --set the whole list is fetched anew.
+
+    \b
+    nightlamp feed change ncmec --every 30m --secret password=file:/etc/nightlamp/new
+    """
+    settings = load_settings(config_file)
+    from nightlamp import feeds
+
+    asked = {key: _value(text) for key, text in _pairs(settings_given, "--set")}
+    named = dict(_pairs(secrets, "--secret"))
+    with database(settings) as engine, engine.begin() as connection:
+        stored = feeds.get_feed(connection, name)
+        config = {key: value for key, value in {**stored.config, **asked}.items() if value != ""}
+        references = {key: value for key, value in {**stored.secrets, **named}.items() if value}
+        wanted = feeds.FeedChange(config, references, **given)
+        feeds.change_feed(connection, name, wanted, actor=operator())
+    click.echo(f"changed {name}")
+
+
+@feed.command()
+@click.argument("name")
 @click.option("--why", default="", help="For those who wonder.")
 @config_option
 def pause(name: str, why: str, config_file: Path | None) -> None:
@@ -285,7 +320,7 @@ def _pairs(given: Sequence[str], option: str) -> list[tuple[str, str]]:
 
 def _value(text: str) -> Any:
     """A setting's value: JSON where it is a list, an object, a number or a truth; else text as it is."""
-    if text[:1] in "[{" or text in ("true", "false"):
+    if text.startswith(("[", "{")) or text in ("true", "false"):
         try:
             return json.loads(text)
         except ValueError:
