@@ -18,7 +18,7 @@ from nightlamp.media.rendering import spread
 
 @pytest.fixture(scope="module")
 def renderer() -> Iterator[Renderer]:
-    made = Renderer(Limits(bytes=1 << 20, pixels=2_000_000, seconds=10))
+    made = Renderer(Limits(bytes=1 << 20, pixels=2_000_000, seconds=60))
     yield made
     made.close()
 
@@ -91,7 +91,7 @@ def test_a_video_is_a_strip_of_stills_or_one_frame(renderer):
 
 def test_of_a_long_video_stills_are_those_that_are_quickly_reached():
     video = film(scenes([1], 200, 160, 96), apart=50)
-    quick = Renderer(Limits(pixels=160 * 96 * 16, seconds=10))
+    quick = Renderer(Limits(pixels=160 * 96 * 16, seconds=60))
     try:
         made = quick.render(video, Look(96, 8.0, frame=None))
         assert made.frames[0] == 0

@@ -91,7 +91,7 @@ def test_a_service_that_does_not_answer_costs_the_deadline_and_no_more(
         let_go.wait(LONG)
         return clean(queries)
 
-    lookups = asking(Scripted("stuck", stuck), Scripted("well", lambda q: [Said({"b": 1.0})]), seconds=0.2)
+    lookups = asking(Scripted("stuck", stuck), Scripted("well", lambda q: [Said({"b": 1.0})]), seconds=3)
     first, second = (lookups.ask(ITEM) for _ in range(2))
     assert first is not None
     assert second is not None

@@ -326,7 +326,7 @@ def test_a_model_that_never_ends_costs_only_its_own_answer(tmp_path: Path) -> No
     )
     picture = png({"parameters": "a plum\nSteps: 20, Sampler: Euler a, Seed: 1, Size: 64x64"})
 
-    with Workers(1, Limits(seconds=4), origin=Asked(detectors=(written(tmp_path, data),))) as workers:
+    with Workers(1, Limits(seconds=8), origin=Asked(detectors=(written(tmp_path, data),))) as workers:
         found = workers.examine(picture).result()
 
     assert found.fingerprints

@@ -42,10 +42,12 @@ def steps(
     detail: Detail,
     origin: Asked | None = None,
     looked: Callable[[], None] | None = None,
+    ahead: Callable[[], None] | None = None,
 ) -> Iterator[Step]:
     """Examine ``file`` (positioned at its start), saying what is learnt as soon as it is known.
 
-    With ``origin`` the last step is its ``Assessment``; ``looked`` is called before it is begun.
+    With ``origin`` the last step is its ``Assessment``; ``looked`` is called before it is begun. ``ahead`` is
+    called before another frame is decoded, or another signal sees it: what may go wrong after much is known.
 
     Never raises for what the bytes are: that is an ``Unchecked`` step. ``MemoryError`` is one too.
     """
@@ -77,7 +79,7 @@ def steps(
                 raise MediaError("too large", f"{size:,} bytes, the limit is {limits.bytes:,}")
             if media_type.startswith("video/"):
                 yield Shape(media_type, size)  # what is known goes ahead: all of the file is read to open it
-            for step in _look(memoryview(kept), visual, limits, detail):
+            for step in _look(memoryview(kept), visual, limits, detail, ahead):
                 if isinstance(step, Fingerprint) and step.signal == "pdq" and not pdq:
                     pdq = step.value if step.view == AS_IS and (step.quality or 0) >= 50 else None
                 yield step
@@ -107,7 +109,13 @@ def _origin(
         yield look_closer(found, data, limits, forensics=origin.forensics, detectors=origin.detectors)
 
 
-def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail) -> Iterator[Step]:
+def _look(
+    data: memoryview,
+    visual: list[Signal],
+    limits: Limits,
+    detail: Detail,
+    ahead: Callable[[], None] | None,
+) -> Iterator[Step]:
     """The fingerprints of every frame, and what could not be seen."""
     decoded = decode(data, limits, detail)
     yield Shape(decoded.media_type, len(data), decoded.width, decoded.height, decoded.frame_count)
@@ -121,7 +129,9 @@ def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail
                 problems.append(frame)
                 continue
             seen += 1
-            for signal in visual:
+            for number, signal in enumerate(visual):
+                if number and ahead is not None:
+                    ahead()
                 assert signal.of_frame is not None
                 try:
                     fingerprints = signal.of_frame(frame)
@@ -135,6 +145,8 @@ def _look(data: memoryview, visual: list[Signal], limits: Limits, detail: Detail
                     if frame.seconds is not None:
                         fingerprint = replace(fingerprint, seconds=frame.seconds)
                     yield fingerprint
+            if decoded.frame_count > 1 and ahead is not None:
+                ahead()
     except MediaError as error:
         problems.append(error)
     except MemoryError:

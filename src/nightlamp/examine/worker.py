@@ -120,17 +120,20 @@ def _examine(pool: socket.socket, file: BinaryIO, limits: Limits, detail: Any, o
         if origin is not None and origin.seconds is not None:
             _alarm(max(min(origin.seconds, end - time.monotonic()), 0.001))
 
-    closer = origin is not None and (origin.forensics or bool(origin.detectors))
-    for step in steps(file, installed(), limits, detail, origin, looked):
-        # What is known goes ahead of what may go wrong: decoding, and then measuring. Each message wakes a
-        # thread of the service, so there are no others.
-        if (waiting and isinstance(step, Shape)) or len(waiting) >= _TOGETHER:
+    def ahead() -> None:
+        if waiting:
             wire.send(pool, waiting)
             waiting.clear()
+
+    closer = origin is not None and (origin.forensics or bool(origin.detectors))
+    for step in steps(file, installed(), limits, detail, origin, looked, ahead):
+        # What is known goes ahead of what may go wrong: decoding, another signal, and then measuring. Each
+        # message wakes a thread of the service, so there are no others.
+        if isinstance(step, Shape) or len(waiting) >= _TOGETHER:
+            ahead()
         waiting.append(wire.pack_step(step, reveal=origin is not None and origin.reveal))
         if isinstance(step, Assessment) and closer:
-            wire.send(pool, waiting)
-            waiting.clear()
+            ahead()
     _alarm(0)
     wire.send(pool, [*waiting, ["end"]])
 

@@ -197,7 +197,7 @@ def by_sftp(fake: FakeSftp, secrets: dict[str, str], **config: object) -> Exchan
         "host_key": fake.host_key,
         **config,
     }
-    rules = Rules(allow=("127.0.0.1/32",), ports=frozenset({fake.port}), seconds=10)
+    rules = Rules(allow=("127.0.0.1/32",), ports=frozenset({fake.port}), seconds=60)
     fetcher = Fetcher(rules, resolve=FakeResolver())
     secret = {name: Secret(text) for name, text in secrets.items()}
     return KIND.open(ListConfig.model_validate(given), secret, fetcher, lambda: NOW)
