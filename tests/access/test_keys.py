@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 
 from nightlamp.access import SCOPES, Gate, Refused, Secret, create, every, first, named, revoke
 from nightlamp.access.tables import access_key
 from nightlamp.audit.tables import audit_record
+from nightlamp.banks.live import current_mark
 from nightlamp.errors import AccessError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,6 +64,26 @@ def test_a_revoked_key_is_refused_at_once_here_and_elsewhere_after_a_look(engine
     elsewhere.refresh()
     with pytest.raises(Refused):
         elsewhere.admit(made.secret)
+
+
+def test_who_is_told_that_nothing_is_new_does_not_ask(engine: Engine) -> None:
+    # given a gate that knows the keys
+    with engine.begin() as connection:
+        made = create(connection, "a", ["read"], actor="test", now=NOW)
+        newest = current_mark(connection)
+    gate, asked = Gate(engine), []
+    gate.refresh()
+    event.listen(engine, "checkout", lambda *_: asked.append(1))
+
+    # when it is told where the database stands, it asks for no connection; of anything newer it does
+    assert not gate.refresh(newest)
+    assert not asked
+    with engine.begin() as connection:
+        revoke(connection, made.key.id, actor="test", now=NOW)
+        newest = current_mark(connection)
+    assert gate.refresh(newest)
+    with pytest.raises(Refused):
+        gate.admit(made.secret)
 
 
 @pytest.mark.parametrize(

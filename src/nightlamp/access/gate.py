@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from nightlamp.access.keys import Key, Scope, Secret, every
-from nightlamp.banks.live.counter import current_mark
+from nightlamp.banks.live.counter import Mark, current_mark
 from nightlamp.errors import AccessError
 from nightlamp.store import Clock, reading, utc_now
 
@@ -59,18 +59,22 @@ class Gate:
         self._engine = engine
         self._clock = clock
         self._keys: Mapping[str, tuple[Key, Principal]] = {}
-        self._seen: tuple[str, int, str] | None = None
+        self._seen: Mark | None = None
         self._refreshing = threading.Lock()
 
-    def refresh(self) -> bool:
+    def refresh(self, newest: Mark | None = None) -> bool:
         """Look for changes; True if there were any.
+
+        Args:
+            newest: where the database was just seen to be: if that is known here, it is not asked.
 
         Raises:
             StoreError, SQLAlchemyError: the database does not answer; the keys stay as they were.
         """
+        if newest is not None and newest == self._seen:
+            return False
         with self._refreshing, reading(self._engine) as connection:
-            mark = current_mark(connection)
-            seen = (mark.database, mark.generation, mark.token)
+            seen = current_mark(connection)
             if seen == self._seen:
                 return False
             self._keys = {key.id: (key, Principal(key.id, key.scopes, key.rate)) for key in every(connection)}

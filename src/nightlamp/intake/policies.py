@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, func, insert, select
 
 from nightlamp import audit
-from nightlamp.banks.live.counter import current_mark, next_generation
+from nightlamp.banks.live.counter import Mark, current_mark, next_generation
 from nightlamp.errors import IntakeError, PolicyError
 from nightlamp.intake.tables import policy, policy_activation
 from nightlamp.policy import Rules, load, profile_text
@@ -152,7 +152,7 @@ class ActivePolicy:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._seen: tuple[str, int, str] | None = None
+        self._seen: Mark | None = None
         self._refreshing = threading.Lock()
         self._now = _none("no policy was read yet")
 
@@ -160,11 +160,16 @@ class ActivePolicy:
         """What to decide by."""
         return self._now
 
-    def refresh(self) -> bool:
-        """Look for changes; True if another policy is in force now."""
+    def refresh(self, newest: Mark | None = None) -> bool:
+        """Look for changes; True if another policy is in force now.
+
+        Args:
+            newest: where the database was just seen to be: if that is known here, it is not asked.
+        """
+        if newest is not None and newest == self._seen:
+            return False
         with self._refreshing, reading(self._engine) as connection:
-            mark = current_mark(connection)
-            seen = (mark.database, mark.generation, mark.token)
+            seen = current_mark(connection)
             if seen == self._seen:
                 return False
             number = _active_number(connection)

@@ -202,8 +202,9 @@ class Node:
     def catch_up(self) -> None:
         """Put in force here whatever is committed."""
         self.banks.poll()
-        self.gate.refresh()
-        self.policies.refresh()
+        newest = self.banks.current().mark
+        self.gate.refresh(newest)
+        self.policies.refresh(newest)
         self._in_touch = time.monotonic()
 
     def checks(self) -> list[Check]:
