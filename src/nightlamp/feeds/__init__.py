@@ -11,6 +11,7 @@ from nightlamp.feeds.changing import FeedChange, asks_the_same, change_feed
 from nightlamp.feeds.doctor import examine_feed
 from nightlamp.feeds.exchange import Finding, Kind
 from nightlamp.feeds.feedback import Feedback, queue_feedback, withdraw_feedback
+from nightlamp.feeds.ran import Ran
 from nightlamp.feeds.registry import EXCHANGES, kind_of
 from nightlamp.feeds.schedule import Feeds
 from nightlamp.feeds.status import FeedStatus, all_status
@@ -25,7 +26,6 @@ from nightlamp.feeds.subscriptions import (
     remove_feed,
     resume_feed,
 )
-from nightlamp.feeds.sync import Ran
 
 __all__ = [
     "EXCHANGES",

@@ -13,10 +13,11 @@ from sqlalchemy import Engine
 
 from nightlamp.errors import FeedError, NightlampError
 from nightlamp.feeds.exchange import Finding, Kind
+from nightlamp.feeds.opening import open_exchange
 from nightlamp.feeds.registry import EXCHANGES
 from nightlamp.feeds.secrets import read_secret
 from nightlamp.feeds.status import span
-from nightlamp.feeds.subscriptions import StoredFeed, get_feed, open_exchange
+from nightlamp.feeds.subscriptions import StoredFeed, get_feed
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock, reading, utc_now
 

@@ -19,9 +19,10 @@ from nightlamp.banks.live import owned_rows
 from nightlamp.banks.live.tables import bank as bank_table
 from nightlamp.errors import ExchangeError, NightlampError
 from nightlamp.feeds.exchange import Kind, Opinion, Stance, TakesFeedback
+from nightlamp.feeds.opening import open_exchange, takes_feedback
 from nightlamp.feeds.registry import EXCHANGES
 from nightlamp.feeds.schedule import back_off
-from nightlamp.feeds.subscriptions import REMOVED, StoredFeed, feed_of_id, open_exchange, takes_feedback
+from nightlamp.feeds.subscriptions import REMOVED, StoredFeed, feed_of_id
 from nightlamp.feeds.tables import feed, feed_entry, feedback
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock, new_id, reading, utc_now

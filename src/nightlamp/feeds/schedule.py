@@ -18,9 +18,11 @@ from nightlamp.errors import ExchangeError, FeedError, NightlampError
 from nightlamp.feeds import entries
 from nightlamp.feeds.entries import Owner
 from nightlamp.feeds.exchange import Kind
+from nightlamp.feeds.opening import open_exchange
+from nightlamp.feeds.ran import Ran
 from nightlamp.feeds.registry import EXCHANGES
-from nightlamp.feeds.subscriptions import MOST_EVERY, StoredFeed, feed_of_id, get_feed, open_exchange
-from nightlamp.feeds.sync import LEASE, SWAP_AT_ONCE, Ran, Sync
+from nightlamp.feeds.subscriptions import MOST_EVERY, StoredFeed, feed_of_id, get_feed
+from nightlamp.feeds.sync import LEASE, SWAP_AT_ONCE, Sync
 from nightlamp.feeds.tables import feed
 from nightlamp.outbound import Fetcher
 from nightlamp.signals import Signal

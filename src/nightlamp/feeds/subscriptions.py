@@ -13,14 +13,13 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nightlamp.audit import append
-from nightlamp.banks.live import create_bank, find_bank, get_bank
+from nightlamp.banks.live import create_bank, find_bank
 from nightlamp.errors import BankError, FeedError
-from nightlamp.feeds.exchange import Exchange, ExchangeConfig, Json, Kind, TakesFeedback
+from nightlamp.feeds.exchange import ExchangeConfig, Json, Kind
 from nightlamp.feeds.registry import EXCHANGES, kind_of
-from nightlamp.feeds.secrets import check_reference, read_all
+from nightlamp.feeds.secrets import check_reference
 from nightlamp.feeds.tables import feed, feedback
-from nightlamp.outbound import Fetcher
-from nightlamp.store import Clock, utc_now
+from nightlamp.store import utc_now
 from nightlamp.values import Bank
 
 Paused = Literal["", "person", "loss"]
@@ -309,33 +308,6 @@ def remove_feed(connection: Connection, name: str, *, actor: str, now: datetime 
         connection.execute(update(feedback).where(f.feed == stored.id, f.state == state).values(closed))
     append(connection, actor, "feeds.removed", f"feed:{name}")
     return stored
-
-
-def open_exchange(
-    stored: StoredFeed, http: Fetcher, *, kinds: Mapping[str, Kind] = EXCHANGES, clock: Clock = utc_now
-) -> Exchange:
-    """A client for a feed, with its secrets read anew.
-
-    Raises:
-        FeedError: its kind is not there any more, its config or one of its secrets makes no sense.
-    """
-    kind = kind_of(stored.kind, kinds)
-    config = config_of(kind, stored.config)
-    return kind.open(config, read_all(stored.secrets), http, clock)
-
-
-def takes_feedback(exchange: Exchange) -> TakesFeedback | None:
-    """The exchange as one that wants to hear opinions; ``None``: it does not."""
-    return exchange if isinstance(exchange, TakesFeedback) else None
-
-
-def bank_of(connection: Connection, stored: StoredFeed) -> Bank:
-    """The bank that a feed fills.
-
-    Raises:
-        BankError: it was deleted.
-    """
-    return get_bank(connection, stored.bank).bank
 
 
 def checked(kind: Kind, new: NewFeed) -> dict[str, Any]:

@@ -15,10 +15,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
 
@@ -28,6 +27,7 @@ from nightlamp.errors import ExchangeError
 from nightlamp.feeds import entries
 from nightlamp.feeds.entries import Change, Owner
 from nightlamp.feeds.exchange import Exchange, Json, Page
+from nightlamp.feeds.ran import EndedError, HoldError, Ran
 from nightlamp.feeds.states import State, read_states
 from nightlamp.feeds.tables import feed
 from nightlamp.signals import Signal, installed
@@ -41,25 +41,6 @@ MOST_OF_RUN = 200_000_000  # records
 CURSOR_KEEPS = timedelta(hours=12)  # while nothing goes on; exchanges promise no more
 WINDOW = timedelta(days=1)  # in which the loss is counted
 _RESTARTS = 2  # of a run whose cursor or checkpoint is refused, before it is a fault
-
-Ended = Literal["done", "held", "stopped", "lost"]
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """How a run ended.
-
-    Args:
-        ended: done, held by the safety stop, stopped because somebody asked or paused it, or lost to another
-            node whose lease it is now.
-        pages, change: of this process's share of the run.
-        why: of ``held``.
-    """
-
-    ended: Ended
-    pages: int = 0
-    change: Change = field(default_factory=Change)
-    why: str = ""
 
 
 class Sync:
@@ -108,7 +89,7 @@ class Sync:
         """
         try:
             return self._run()
-        except _EndedError as end:
+        except EndedError as end:
             return Ran(end.how, self._pages, self._change, end.why)
 
     def _run(self) -> Ran:
@@ -204,7 +185,7 @@ class Sync:
                 return
             cursor = page.cursor
             if self._stop.is_set():
-                raise _EndedError("stopped")
+                raise EndedError("stopped")
         raise ExchangeError("malformed", "its answers ended before the last page")
 
     def _check(self, page: Page, cursor: Json | None, *, first: bool) -> None:
@@ -285,7 +266,7 @@ class Sync:
             self._set(connection, **_counted(row, change))
         self._change += change
         if self._stop.is_set():
-            raise _EndedError("stopped")
+            raise EndedError("stopped")
         return _last(piece)
 
     def _measure(self, owner: Owner) -> tuple[int, int, int]:
@@ -309,18 +290,18 @@ class Sync:
     @contextmanager
     def _locked(self) -> Iterator[tuple[Connection, Any]]:
         """A transaction in which the feed's row is ours; its lease is renewed."""
-        held: _HoldError | None = None
+        held: HoldError | None = None
         try:
             with self._engine.begin() as connection:
                 query = select(feed).where(feed.c.id == self._number)
                 row = connection.execute(query.with_for_update(key_share=True)).one()
                 if row.lease != self._lease or row.removed_at is not None:
-                    raise _EndedError("lost")
+                    raise EndedError("lost")
                 if row.paused:
-                    raise _EndedError("stopped")
+                    raise EndedError("stopped")
                 self._set(connection, lease_until=self._clock() + LEASE)
                 yield connection, row
-        except _HoldError as error:
+        except HoldError as error:
             held = error  # the transaction is undone: nothing was removed
         if held is not None:
             self._hold(held)
@@ -333,9 +314,9 @@ class Sync:
         if (lost or weakened) and total > row.max_loss * base + row.accept_loss:
             how = "lose, dispute or recategorise" if weakened else "lose"
             why = f"it would {how} {total:,} of {base:,} fingerprints within a day"
-            raise _HoldError(why, total)
+            raise HoldError(why, total)
 
-    def _hold(self, held: _HoldError) -> None:
+    def _hold(self, held: HoldError) -> None:
         now = self._clock()
         with self._engine.begin() as connection:
             row = self._row(connection)
@@ -344,7 +325,7 @@ class Sync:
                 mine.values(paused="loss", paused_why=held.why, paused_at=now, guard_shown=held.lost)
             )
             append(connection, f"feed:{row.name}", "feeds.paused", f"feed:{row.name}", {"by": "loss"})
-        raise _EndedError("held", held.why)
+        raise EndedError("held", held.why)
 
     def _finish(self, connection: Connection, row: Any) -> None:
         """The run is complete: what it brought is the feed's list."""
@@ -379,24 +360,6 @@ class Sync:
     @staticmethod
     def _owner(row: Any) -> Owner:
         return Owner(row.id, row.bank, f"feed:{row.name}")
-
-
-class _EndedError(Exception):
-    """The run ends here, for a reason that is no fault."""
-
-    def __init__(self, how: Ended, why: str = "") -> None:
-        super().__init__(how)
-        self.how = how
-        self.why = why
-
-
-class _HoldError(Exception):
-    """The safety stop: the transaction must be undone."""
-
-    def __init__(self, why: str, lost: int) -> None:
-        super().__init__(why)
-        self.why = why
-        self.lost = lost
 
 
 def _last(piece: Mapping[str, State]) -> str:

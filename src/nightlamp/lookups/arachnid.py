@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from nightlamp.errors import ServiceError
-from nightlamp.lookups.query import Query, QueryKind, Said, unchecked
+from nightlamp.lookups.query import Query, QueryKind, Said, unchecked, unfit
 from nightlamp.lookups.web import content_of, posted
 from nightlamp.outbound import Fetcher
 from nightlamp.values import AS_IS, Unchecked
@@ -78,10 +78,8 @@ class ArachnidShield:
             return _said(
                 self._posted("/v1/url/", "application/json", json.dumps({"url": query.url}).encode())
             )
-        if query.read is None:
-            return unchecked(NAME, "not applicable", "the item has no content")
-        if query.size > self._most_bytes:
-            return unchecked(NAME, "too large", f"more than {self._most_bytes:,} bytes")
+        if (why := unfit(NAME, query, self._most_bytes)) is not None:
+            return why
         kind = query.media_type or "application/octet-stream"
         return _said(self._posted("/v1/media/", kind, content_of(query.read, NAME)))
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
 from nightlamp.errors import ServiceError
-from nightlamp.lookups.query import Query, QueryKind, Said, unchecked
+from nightlamp.lookups.query import Query, QueryKind, Said, unchecked, unfit
 from nightlamp.lookups.web import content_of, posted
 from nightlamp.outbound import Fetcher
 
@@ -66,7 +66,7 @@ class GoogleContentSafety:
 
     def ask(self, queries: Sequence[Query]) -> Sequence[Said]:
         """One call for all of them; its answer goes by position, and one that is not as long is none."""
-        said = [self._cannot(query) for query in queries]
+        said = [unfit(NAME, query, self._most_bytes, TYPES) for query in queries]
         sent = [at for at, already in enumerate(said) if already is None]
         if sent:
             images = [base64.b64encode(content_of(queries[at].read, NAME)).decode() for at in sent]
@@ -83,12 +83,3 @@ class GoogleContentSafety:
                     else Said({"google_priority": score})
                 )
         return [each for each in said if each is not None]
-
-    def _cannot(self, query: Query) -> Said | None:
-        if query.read is None:
-            return unchecked(NAME, "not applicable", "the item has no content")
-        if query.media_type not in TYPES:
-            return unchecked(NAME, "not applicable", "not a picture of a type that it takes")
-        if query.size > self._most_bytes:
-            return unchecked(NAME, "too large", f"more than {self._most_bytes:,} bytes")
-        return None

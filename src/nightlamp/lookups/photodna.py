@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from nightlamp.lookups.query import Query, QueryKind, Said, unchecked
+from nightlamp.lookups.query import Query, QueryKind, Said, unchecked, unfit
 from nightlamp.lookups.web import content_of, posted
 from nightlamp.outbound import Fetcher
 
@@ -62,12 +62,8 @@ class PhotoDnaCloud:
         return [self._one(query) for query in queries]
 
     def _one(self, query: Query) -> Said:
-        if query.read is None:
-            return unchecked(NAME, "not applicable", "the item has no content")
-        if query.media_type not in TYPES:
-            return unchecked(NAME, "not applicable", "not a GIF, JPEG, PNG, BMP or TIFF")
-        if query.size > self._most_bytes:
-            return unchecked(NAME, "too large", f"more than {self._most_bytes:,} bytes")
+        if (why := unfit(NAME, query, self._most_bytes, TYPES)) is not None:
+            return why
         headers = {**self._headers, "Content-Type": query.media_type}
         answer = posted(self._http, NAME, self._url, headers, content_of(query.read, NAME))
         status, match = answer.get("Status"), answer.get("IsMatch")

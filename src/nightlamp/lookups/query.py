@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -77,3 +77,14 @@ class Service(Protocol):
 def unchecked(name: str, why: str, detail: str = "") -> Said:
     """Nothing is known, for this reason."""
     return Said({}, (Unchecked(name, why, detail),))
+
+
+def unfit(name: str, query: Query, most_bytes: int, types: Collection[str] | None = None) -> Said | None:
+    """Why an item's content is not sent: there is none, it is of another type or too large; else ``None``."""
+    if query.read is None:
+        return unchecked(name, "not applicable", "the item has no content")
+    if types is not None and query.media_type not in types:
+        return unchecked(name, "not applicable", "not of a type that it takes")
+    if query.size > most_bytes:
+        return unchecked(name, "too large", f"more than {most_bytes:,} bytes")
+    return None

@@ -16,8 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
-from xml.sax.saxutils import escape
+from urllib.parse import parse_qs, urlsplit
 
 from nightlamp.access.keys import Secret
 from nightlamp.errors import ExchangeError, FeedError
@@ -31,26 +30,14 @@ from nightlamp.feeds.exchange import (
     Record,
     Sent,
 )
-from nightlamp.feeds.exchanges.ncmec_config import ADDRESSES, NcmecConfig
+from nightlamp.feeds.exchanges.ncmec_config import ADDRESSES, SIGNALS, NcmecConfig
+from nightlamp.feeds.exchanges.ncmec_votes import Votes
 from nightlamp.feeds.exchanges.service import Service, basic, iso
 from nightlamp.outbound import Fetcher
 from nightlamp.outbound.guarded_xml import Element, elements
 from nightlamp.signals import installed
 from nightlamp.store import Clock
 
-NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
-# NCMEC's names of fingerprints (as elements, and in capitals as types of feedback) → ours.
-SIGNALS: Mapping[str, str] = {
-    "md5": "md5",
-    "sha1": "sha1",
-    "pdna": "photodna",
-    "pdq": "pdq",
-    "netclean": "netclean",
-    "videntifier": "videntifier",
-    "tmk_pdqf": "tmk_pdqf",
-    "ssvh_pdna": "ssvh_pdna",
-    "ssvh_safer_hash": "ssvh_safer_hash",
-}
 MOST_PER_WINDOW = 400_000  # entries; more cannot be counted on within the life of a paging link
 LINK_LIFE = timedelta(hours=12)
 _SETTLE = timedelta(seconds=5)  # entries of the last moments may still be on their way into the list
@@ -108,7 +95,7 @@ class Ncmec:
             "Accept": "application/xml",
         }
         self._service = self._at(config.environment, config.url)
-        self._reasons: dict[str, dict[str, str]] = {}
+        self._votes = Votes(self._service, config)
 
     def _at(self, environment: str, url: str = "") -> Service:
         return Service(
@@ -168,7 +155,7 @@ class Ncmec:
             now = self._clock() - _SETTLE
             asked = {"from": iso(now - timedelta(minutes=1)), "to": iso(now)}
             findings += self._service.probe("GET", "/v2/entries", what="list", query=asked)[1]
-            findings.append(self._votes())
+            findings.append(self._votes.examined())
         elif findings[-1].kind == "credentials" and not self._config.url:
             sister = self._sister()
             try:
@@ -187,16 +174,7 @@ class Ncmec:
 
     def feedback(self, opinions: Sequence[Opinion]) -> Sequence[Sent]:
         """Vote on one entry after the other, on the fingerprint that the config names."""
-        return [self._vote(opinion) for opinion in opinions]
-
-    def _votes(self) -> Finding:
-        """Which reasons there are for a negative vote, so that ours can be mapped to them."""
-        try:
-            known = self._known_reasons(self._config.feedback_on.upper())
-        except ExchangeError as error:
-            return Finding("feedback", False, error.what, error.kind, error.hint)
-        names = "; ".join(name[:80] for name in sorted(known))
-        return Finding("feedback", True, f"reasons for a negative vote: {names or 'none'}")
+        return [self._votes.cast(opinion) for opinion in opinions]
 
     def _sister(self) -> str:
         name: str = self._config.environment
@@ -307,53 +285,6 @@ class Ncmec:
         if not _LINK.fullmatch(href):
             raise self._service.error("hostile", "a link to a fingerprint that leads elsewhere")
         return self._service.ask("GET", href, most=self._config.link_bytes).body
-
-    def _vote(self, opinion: Opinion) -> Sent:
-        owner, _, entry = opinion.key.partition("-")
-        kind = self._kind(opinion.signals)
-        vote = "<affirmative/>"
-        if opinion.stance == "negative":
-            guid = self._reason(kind, opinion.reason)
-            if guid is None:
-                words = "NCMEC has no such reason; map ours to one of its own with reasons="
-                return Sent(opinion.id, False, words)
-            vote = f"<negative><reasonIds><guid>{escape(guid)}</guid></reasonIds></negative>"
-        body = f'<feedbackSubmission xmlns="{NAMESPACE}">{vote}</feedbackSubmission>'
-        path = f"/v2/entries/{quote(owner, safe='')}/{quote(entry, safe='')}/{kind}/feedback"
-        headers = {"Content-Type": "application/xml; charset=utf-8"}
-        answered = self._service.ask("PUT", path, headers=headers, body=body.encode(), also=(400, 404, 409))
-        if answered.status >= 300:
-            return Sent(opinion.id, False, f"NCMEC does not take it (status {answered.status})")
-        return Sent(opinion.id, True)
-
-    def _kind(self, signals: Sequence[str]) -> str:
-        """The fingerprint to vote on, in NCMEC's word: the one that is set, if the entry has it."""
-        there = [name for name, signal in SIGNALS.items() if signal in signals]
-        asked: str = self._config.feedback_on
-        return (asked if asked in there or not there else there[0]).upper()
-
-    def _reason(self, kind: str, reason: str) -> str | None:
-        """NCMEC's id of a reason: the one that is set for ours or for all, of that name, or the only one."""
-        known = self._known_reasons(kind)
-        asked = self._config.reasons.get(reason, self._config.reasons.get("*", reason)).strip().lower()
-        if asked in known or len(known) != 1:
-            return known.get(asked)
-        return next(iter(known.values()))
-
-    def _known_reasons(self, kind: str) -> Mapping[str, str]:
-        """NCMEC's ids of the reasons for a negative vote, by their names in lower case."""
-        if kind not in self._reasons:
-            answered = self._service.ask("GET", f"/v2/feedback/{kind}/reasons")
-            try:
-                found = elements([answered.body], {"reason"})
-                self._reasons[kind] = {
-                    e.attributes.get("name", "").strip().lower(): e.attributes["guid"]
-                    for e in found
-                    if e.attributes.get("guid")
-                }
-            except ValueError as error:
-                raise self._service.bad(error) from None
-        return self._reasons[kind]
 
 
 def _downvoted(entry: Element) -> bool:

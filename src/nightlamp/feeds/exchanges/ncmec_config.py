@@ -41,6 +41,18 @@ ADDRESSES: Mapping[str, str] = {
     "generative-ai-csam": "https://hashsharing.ncmec.org/generative-ai-csam",
     "generative-ai-exploitative": "https://hashsharing.ncmec.org/generative-ai-exploitative",
 }
+# NCMEC's names of fingerprints (as elements, and in capitals as types of feedback) → ours.
+SIGNALS: Mapping[str, str] = {
+    "md5": "md5",
+    "sha1": "sha1",
+    "pdna": "photodna",
+    "pdq": "pdq",
+    "netclean": "netclean",
+    "videntifier": "videntifier",
+    "tmk_pdqf": "tmk_pdqf",
+    "ssvh_pdna": "ssvh_pdna",
+    "ssvh_safer_hash": "ssvh_safer_hash",
+}
 
 
 class NcmecConfig(ExchangeConfig):

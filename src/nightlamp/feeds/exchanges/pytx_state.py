@@ -20,8 +20,9 @@ from pydantic import Field
 from nightlamp.access.keys import Secret
 from nightlamp.errors import ExchangeError
 from nightlamp.feeds.exchange import ExchangeConfig, Finding, Json, Kind, Page, Print, Record
-from nightlamp.feeds.exchanges import ncmec, threatexchange
+from nightlamp.feeds.exchanges import threatexchange
 from nightlamp.feeds.exchanges.keys import composed
+from nightlamp.feeds.exchanges.ncmec_config import SIGNALS
 from nightlamp.feeds.exchanges.reading import PER_PAGE
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock
@@ -130,7 +131,7 @@ def read_state(data: bytes) -> Iterator[Record]:
 def _entry(key: str, entry: Any) -> Record:
     """An entry of NCMEC's, with all of its fingerprints."""
     prints = tuple(
-        Print(ncmec.SIGNALS.get(name, name[:40]), text)
+        Print(SIGNALS.get(name, name[:40]), text)
         for name, text in entry.fingerprints.items()
         if isinstance(name, str) and isinstance(text, str) and text
     )
