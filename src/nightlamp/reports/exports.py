@@ -236,7 +236,7 @@ def _export(row: Row[Any], now: datetime) -> Export:
 
 
 def _locked(connection: Connection, export_id: str, now: datetime) -> Export:
-    """As ``get_export``, and nobody else can change it, or its case's decision, until the transaction ends."""
+    """As ``get_export``; nobody else changes it, or its case's decision, until the transaction ends."""
     case = connection.scalar(select(_E.case).where(_E.id == export_id).with_for_update())
     if case is not None:
         connection.execute(select(review_case.c.id).where(review_case.c.id == case).with_for_update())

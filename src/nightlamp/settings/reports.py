@@ -75,7 +75,7 @@ class ReportsSettings(Section):
     )
     export_recipients: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="age public keys for which originals may be exported; empty: any that two people agree on",
+        description="age public keys for which originals may be exported; empty: any that two agree on",
     )
     draft_hours: PositiveInt = Field(
         default=24, description="a draft that waits longer is called overdue in nightlamp report status"
