@@ -138,7 +138,13 @@ def change(report_id: str, document: IO[str], version: int, config_file: Path | 
 
     with database(settings) as engine, engine.begin() as connection:
         found = reports.change(
-            connection, report_id, _read(document), version=version, by=operator(), now=utc_now()
+            connection,
+            report_id,
+            _read(document),
+            version=version,
+            by=operator(),
+            now=utc_now(),
+            approvals=settings.reports.approvals,
         )
     _say_state(found)
 
@@ -216,7 +222,8 @@ def follow_up(report_id: str, config_file: Path | None) -> None:
     from nightlamp.store import utc_now
 
     with database(settings) as engine, engine.begin() as connection:
-        made = reports.follow_up(connection, report_id, by=operator(), now=utc_now())
+        people = settings.reports.approvals
+        made = reports.follow_up(connection, report_id, by=operator(), now=utc_now(), approvals=people)
     click.echo(made)
 
 

@@ -102,7 +102,7 @@ class ByRule:
     def _due(self) -> list[str]:
         if not self._operator.alone:
             return []
-        query = select(_R.id).where(_R.state == "draft", _R.approvals == 0)
+        query = select(_R.id).where(_R.state == "draft", _R.approvals == 0, _R.rule != "")
         query = query.where(_R.created_at <= self._clock() - self._wait)
         with reading(self._engine) as connection:
             return list(connection.scalars(query.order_by(_R.created_at).limit(_AT_ONCE)))

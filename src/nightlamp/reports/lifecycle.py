@@ -116,9 +116,10 @@ def change(
     now: datetime,
     files: Mapping[str, FileDetails] | None = None,
     asks: Sequence[Fault] | None = None,
+    approvals: int = 1,
 ) -> StoredReport:
     """Replace the document, what is said of files (by their ids), and what is still to be seen to (None: it
-    stays). What was approved must be again.
+    stays). What was approved must be again, by at least ``approvals`` people.
 
     ``file_viewed_by_esp`` and ``exif_viewed_by_esp`` stay as they are: views say them, not people who edit.
 
@@ -144,7 +145,7 @@ def change(
         )
     left = {} if asks is None else {"asks": [[fault.where, fault.what] for fault in asks]}
     # What a person has had in hand does not go without one.
-    needed = max(found.approvals, 1)
+    needed = max(found.approvals, approvals)
     _changed(connection, found, document=as_json(document), edited=True, approvals=needed, **left)
     record(connection, by, "report.changed", report_id, {"version": version + 1}, now)
     return get_report(connection, report_id)
@@ -159,8 +160,9 @@ def add_files(
     by: str,
     now: datetime,
     hold: HoldRequest | None = None,
+    approvals: int = 1,
 ) -> StoredReport:
-    """Add files to a draft, and hold them. What was approved must be again.
+    """Add files to a draft, and hold them. What was approved must be again, by at least ``approvals`` people.
 
     Raises:
         ReportError: as ``change``, or there are too many.
@@ -170,7 +172,7 @@ def add_files(
     last = select(func.max(report_file.c.place)).where(report_file.c.report == report_id)
     place = connection.scalar(last)
     _write_files(connection, report_id, files, 0 if place is None else place + 1, hold, by, now)
-    _changed(connection, found, approvals=max(found.approvals, 1))
+    _changed(connection, found, approvals=max(found.approvals, approvals))
     record(connection, by, "report.changed", report_id, {"version": version + 1, "files": len(files)}, now)
     return get_report(connection, report_id)
 
@@ -282,9 +284,16 @@ def retract(connection: Connection, report_id: str, *, by: str, reason: str, now
 
 
 def follow_up(
-    connection: Connection, report_id: str, *, by: str, now: datetime, document: Report | None = None
+    connection: Connection,
+    report_id: str,
+    *,
+    by: str,
+    now: datetime,
+    document: Report | None = None,
+    approvals: int = 1,
 ) -> str:
-    """Draft a report that adds to a finished one, which it names; gives its id.
+    """Draft a report that adds to a finished one, which it names; gives its id. A person stands behind it,
+    whoever did behind that one: at least ``approvals`` people must approve it.
 
     Raises:
         ReportError: that one is not finished.
@@ -303,7 +312,7 @@ def follow_up(
         case=found.case,
         actor=found.actor,
         follows=report_id,
-        approvals=found.approvals,
+        approvals=max(found.approvals, approvals),
     )
     return draft(connection, new, by=by, now=now)
 

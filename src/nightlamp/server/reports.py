@@ -100,6 +100,7 @@ def change_report(
                 by=principal.actor,
                 now=utc_now(),
                 files=files,
+                approvals=node.settings.reports.approvals,
             )
         )
     )
@@ -122,6 +123,7 @@ def add_files(
             by=principal.actor,
             now=now,
             hold=operator.hold(now),
+            approvals=operator.approvals,
         )
 
     return report_out(node.writer.write(work))
@@ -164,7 +166,8 @@ def follow_up(node: Asked, principal: Reporter, report_id: Identity) -> report_s
     """Draft a report that adds to a finished one, which it names."""
 
     def work(connection: Connection) -> reports.StoredReport:
-        made = reports.follow_up(connection, report_id, by=principal.actor, now=utc_now())
+        people = node.settings.reports.approvals
+        made = reports.follow_up(connection, report_id, by=principal.actor, now=utc_now(), approvals=people)
         return reports.get_report(connection, made)
 
     return report_out(node.writer.write(work))

@@ -58,6 +58,7 @@ def edit(request: Request, visit: Visiting, person: Reporter, form: Posted, repo
             now=utc_now(),
             files=files,
             asks=asks,
+            approvals=visit.node.settings.reports.approvals,
         )
 
     try:
@@ -102,6 +103,7 @@ def edit_file(
             by=person.actor,
             now=utc_now(),
             files={file_id: details},
+            approvals=visit.node.settings.reports.approvals,
         )
 
     try:

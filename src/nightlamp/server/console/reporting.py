@@ -86,9 +86,10 @@ def send(request: Request, visit: Visiting, person: Reporter, form: Posted, repo
 @router.post("/{report_id}/follow-up")
 def follow_up(request: Request, visit: Visiting, person: Reporter, form: Posted, report_id: str) -> Response:  # noqa: ARG001
     """Draft one that adds to it, once it is finished."""
+    people = visit.node.settings.reports.approvals
     try:
         made = visit.node.writer.write(
-            lambda c: reports.follow_up(c, report_id, by=person.actor, now=utc_now())
+            lambda c: reports.follow_up(c, report_id, by=person.actor, now=utc_now(), approvals=people)
         )
     except ReportError as error:
         if error.code == "not found":
