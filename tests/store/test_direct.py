@@ -85,6 +85,26 @@ def test_what_is_refused_is_an_error_of_its_kind_without_values(engine, at_once:
             assert LAST.rows(connection) == [("one", 0), ("two", 0)]
 
 
+def test_what_fails_besides_is_not_logged_with_its_values(engine, caplog) -> None:
+    # given a row that is refused, which nobody has noticed yet when something else fails
+    row = {"writer": SECRET, "last_group": 1, "at": NOW}
+    late = [row] if engine.dialect.name == "postgresql" else []
+
+    def add(connection) -> None:
+        with together(connection):
+            ADD.add(connection, [row])
+            ADD.add(connection, late)
+            ADD.add(connection, [{"writer": SECRET, "last_group": 1}])
+
+    with engine.connect() as connection:
+        with pytest.raises(KeyError, match="at"), connection.begin():
+            add(connection)
+        # then that is what is said, nothing of the row is logged, and the connection goes on
+        assert not caplog.records
+        with connection.begin():
+            assert LAST.rows(connection) == [("one", 0), ("two", 0)]
+
+
 def test_a_connection_that_was_lost_is_known_to_be(engine) -> None:
     if engine.dialect.name != "postgresql":
         pytest.skip("a file is not lost")

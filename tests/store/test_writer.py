@@ -14,6 +14,9 @@ from sqlalchemy.exc import IntegrityError
 
 from nightlamp.errors import StoreError, UnavailableError, UndecidedError
 from nightlamp.store import Writer, connect
+from nightlamp.store.clock import utc_now
+from nightlamp.store.direct import together
+from nightlamp.store.rows import Rows
 from nightlamp.store.tables import writer_receipt
 
 
@@ -310,6 +313,44 @@ def test_a_commit_that_cannot_be_found_out_is_said_to_be_undecided(cut, deliver)
         proxy.armed = False
         assert writer.write(add(3)) == 3
     assert set(all_things(direct)) - {1} == {0, 3}
+
+
+@pytest.mark.parametrize("when", ["between groups", "in a work", "in a pipeline"])
+def test_a_session_that_the_server_ended_is_replaced(postgres_url, when):
+    # given a writer on PostgreSQL, which keeps its session between groups
+    engine, other = connect(postgres_url), connect(postgres_url)
+    sessions = []
+
+    def end_it() -> None:
+        with other.connect() as connection:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend({sessions[-1]}, 60000)")
+
+    def enter(connection):
+        sessions.append(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+        if len(sessions) == 2 and when == "in a work":
+            end_it()
+        with together(connection):
+            row = {"writer": f"{len(sessions)}", "last_group": 1, "at": utc_now()}
+            Rows(writer_receipt).add(connection, [row])
+            if len(sessions) == 2 and when == "in a pipeline":
+                end_it()
+
+    with Writer(engine, patience=60) as writer:
+        writer.write(enter)
+        if when == "between groups":
+            end_it()
+        # when the server has ended it, then what is written is written once, in another
+        writer.write(enter)
+        assert writer.fault == ""
+    names = {"1", f"{len(sessions)}"}
+    with other.connect() as connection:
+        found = connection.scalars(
+            select(writer_receipt.c.writer).where(writer_receipt.c.writer != writer._name)
+        )
+        assert set(found) == names
+    assert sessions[-1] != sessions[0]
+    engine.dispose()
+    other.dispose()
 
 
 def test_two_writers_have_two_receipts(things):

@@ -138,8 +138,19 @@ def together(connection: Connection) -> Iterator[None]:
         yield
         return
     raw: Any = connection.connection.dbapi_connection
-    with translated(connection), raw.pipeline():
-        yield
+    failed: BaseException | None = None
+    with translated(connection):
+        try:
+            with raw.pipeline():
+                try:
+                    yield
+                except BaseException as error:  # noqa: BLE001 (raised below)
+                    failed = error  # psycopg would log what fails besides, with its values
+        except connection.dialect.loaded_dbapi.Error:
+            if failed is None:
+                raise
+    if failed is not None:
+        raise failed
 
 
 def conversion(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
