@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PLUGIN = """
-import ctypes, os, time
+import ctypes, os, sys, time
 import numpy as np
 from nightlamp.signals import Signal, hex_parser
 from nightlamp.values import Fingerprint
@@ -28,6 +28,11 @@ def look(frame):
         open("/tmp/nightlamp-leak", "wb").write(b"x")
     if frame.width == 306:
         raise RuntimeError("a bug, with hostile bytes \\\\x00 in its message")
+    if frame.width == 307:
+        nonsense = [b"5", b"[" * 50_000, b"null", b"{}", b"[5]", b'[["f","pdq","zz","",0,0,0]]']
+        said = nonsense[frame.height - 240]
+        os.write(int(sys.argv[1]), len(said).to_bytes(4, "little") + said)
+        time.sleep(600)
     return [Fingerprint("hostile", bytes([value]))]
 
 HOSTILE = Signal("hostile", 1, "exact", hex_parser(1), bytes.hex, of_frame=look)

@@ -112,6 +112,15 @@ def test_a_decoder_that_dies_costs_its_item_an_error_and_nothing_else(width: int
 
 
 @pytest.mark.usefixtures("hostile_plugin")
+def test_a_worker_that_talks_nonsense_is_ended_and_its_item_is_unchecked() -> None:
+    with Workers(1, Limits(seconds=300)) as pool:
+        for height in range(240, 246):
+            bad, after = pool.examine(picture(307, height)), pool.examine(picture())
+            assert [(u.what, u.why) for u in bad.result(240).unchecked] == [("hostile", "crashed")]
+            assert values(after.result(240), "hostile")
+
+
+@pytest.mark.usefixtures("hostile_plugin")
 def test_a_plugin_that_raises_is_said_by_its_name_and_without_its_message() -> None:
     with Workers(1, Limits(seconds=60)) as pool:
         examination = pool.examine(picture(306)).result()

@@ -102,7 +102,15 @@ def test_what_is_asked_about_the_origin_arrives_as_it_was_asked(asked: Asked | N
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"\1", struct.pack("<I", 5) + b"12", struct.pack("<I", 1 << 31), b"\2\0\0\0{]"]
+    "sent",
+    [
+        b"",
+        b"\1",
+        struct.pack("<I", 5) + b"12",
+        struct.pack("<I", 1 << 31),
+        b"\2\0\0\0{]",
+        struct.pack("<I", 50_000) + b"[" * 50_000,
+    ],
 )
 def test_a_broken_stream_is_closed_not_misread(sent: bytes) -> None:
     ours, theirs = socket.socketpair()

@@ -114,12 +114,12 @@ class Workers:
             return
         try:
             process.request(source, {"media_type": media_type})
+            most = self.limits.member_bytes
             while True:
                 match process.answer(self.limits.seconds + GRACE_SECONDS):
-                    case ["m", str(name), None, str(), int(length)]:
+                    case ["m", str(name), None, str(), int(length)] if 0 <= length <= most:
                         yield Member(name, length, process.take(length), None)
-                    case ["m", str(name), str(code), str(detail), int(length)]:
-                        process.take(length)
+                    case ["m", str(name), str(code), str(detail), 0]:
                         yield Member(name, 0, None, ArchiveError(code, detail))  # type: ignore[arg-type]
                     case ["end"]:
                         break
@@ -173,7 +173,13 @@ class Workers:
         process.request(job.source, {"received": job.received.isoformat()} if job.received else {})
         deadline = time.monotonic() + self.limits.seconds + GRACE_SECONDS
         for _ in range(_MOST_ANSWERS):
-            for packed in process.answer(max(deadline - time.monotonic(), 0.001)):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            answer = process.answer(left)
+            if not isinstance(answer, list):
+                raise wire.Closed
+            for packed in answer:
                 if packed == ["end"]:
                     return
                 if packed == ["looked"]:
@@ -188,4 +194,6 @@ def _missing(tally: Tally, visual: list[str]) -> list[str]:
     seen = {fingerprint.signal for fingerprint in tally.fingerprints}
     if not seen:
         return ["content"]
-    return [name for name in visual if name not in seen] or ["frames"]
+    missing = [name for name in visual if name not in seen]
+    of_others = tally.shape.frames > 1 and len(missing) < len(visual)  # those seen were not of every frame
+    return [*missing, "frames"] if of_others or not missing else missing

@@ -99,7 +99,7 @@ class Incoming:
             raise Closed
         try:
             return json.loads(self.take(length))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Closed from error
 
     def request(self) -> tuple[Any, int | None]:
