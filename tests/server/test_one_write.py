@@ -68,6 +68,20 @@ def test_a_piece_alone_goes_when_the_loop_comes_round() -> None:
     assert asyncio.run(told()) == [b"continue", b"head"]
 
 
+def test_nothing_is_sent_where_nobody_is_any_more() -> None:
+    async def told() -> list[bytes]:
+        wire = Wire()
+        pairing = _Pairing(wire)
+        pairing.write(b"head")
+        wire.closed = True  # the client went
+        pairing.write(b"body")
+        pairing.write(b"more")
+        await asyncio.sleep(0)
+        return wire.sent
+
+    assert asyncio.run(told()) == []
+
+
 @pytest.mark.parametrize("pieces", [[], [b"head"], [b"head", b"body"]])
 def test_what_was_written_is_sent_before_it_closes(pieces: list[bytes]) -> None:
     async def told() -> Wire:

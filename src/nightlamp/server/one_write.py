@@ -40,7 +40,8 @@ class _Pairing:
             self._loop.call_soon(self._alone)
         else:
             kept, self._kept = self._kept, None
-            self._transport.writelines((kept, data))
+            if not self._transport.is_closing():  # Python 3.12's would watch a socket that is gone
+                self._transport.writelines((kept, data))
 
     def close(self) -> None:
         """Send what is left, and close."""
