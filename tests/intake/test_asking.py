@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from nightlamp.errors import ServiceError
+from nightlamp.errors import IntakeError, ServiceError
 from nightlamp.intake import LateVerdicts, dry_run
 from nightlamp.intake.records import rulings_of
 from nightlamp.lookback import LookBack
@@ -54,6 +54,15 @@ def asked(lite: Node) -> Iterator[Callable[[Ask], Service]]:
 
 def scoring(score: float) -> Ask:
     return lambda queries: [Said({"photodna_match": score})] * len(queries)
+
+
+def test_a_service_that_breaks_before_it_is_asked_leaves_nobody_waiting(
+    lite: Node, asked: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = asked(scoring(1.0))
+    monkeypatch.setattr(service, "takes", None)
+    with pytest.raises(IntakeError, match="TypeError"):
+        lite.begin(picture(1)).result(120)
 
 
 def test_a_service_sees_the_item_and_its_score_decides(lite: Node, asked: Callable[..., Service]) -> None:

@@ -206,8 +206,11 @@ class Intake:
         def done(examination: Future[Examination]) -> None:
             with self._lock:
                 self._examining -= 1
-            self._lap(entry, "examine")
-            self._arrived(entry, examination.result())
+            try:
+                self._lap(entry, "examine")
+                self._arrived(entry, examination.result())
+            except Exception as error:  # noqa: BLE001 (whoever waits must hear of it)
+                _fail(entry, error)
 
         examination.add_done_callback(done)
 
