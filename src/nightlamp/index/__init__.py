@@ -11,6 +11,7 @@ from nightlamp.index.found import Found
 from nightlamp.index.hamming import HammingIndex
 from nightlamp.index.live import Index, IndexView, LiveIndex
 from nightlamp.index.snapshot import Snapshot, open_snapshot, write_snapshot
+from nightlamp.index.warming import warm_up
 
 __all__ = [
     "DigestIndex",
@@ -22,5 +23,6 @@ __all__ = [
     "LiveIndex",
     "Snapshot",
     "open_snapshot",
+    "warm_up",
     "write_snapshot",
 ]

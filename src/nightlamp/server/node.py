@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import time
@@ -23,6 +24,7 @@ from nightlamp import access, audit, reports
 from nightlamp.banks.live import LiveBanks
 from nightlamp.errors import AuditError, NightlampError, VaultError
 from nightlamp.examine import Renderer, Workers
+from nightlamp.index import warm_up
 from nightlamp.intake import (
     ActivePolicy,
     Decider,
@@ -152,9 +154,13 @@ class Node:
         self._build_intake()
 
     def start(self) -> None:
-        """Load banks, keys and policy, start workers and loops. What fails here is said by ``checks``."""
+        """Load kernels, banks, keys and policy, start workers and loops.
+
+        What fails of banks and the like is said by ``checks``.
+        """
         if not self._started:
             self._started = True
+            _warm_up(self.settings.data_dir)
             for loop in self.supervisor.loops:
                 if loop.name in ("changes", "workers", "feed ages"):
                     self.supervisor.run_once(loop)
@@ -424,3 +430,11 @@ def _poster(settings: Settings) -> Fetcher:
     o = settings.outbound
     schemes = frozenset({"http", "https"} if o.webhook_http else {"https"})
     return Fetcher(Rules(schemes=schemes, ports=frozenset(o.webhook_ports), allow=o.webhook_allow))
+
+
+def _warm_up(folder: Path) -> None:
+    """Have what searches ready before anybody asks; of several processes one compiles, the others load."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".kernels").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        warm_up()
