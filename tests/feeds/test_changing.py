@@ -83,6 +83,38 @@ def test_a_run_under_way_with_the_old_config_is_lost(world: World) -> None:
     assert world.rows("one") == expected(other)
 
 
+def test_a_run_under_way_goes_on_as_changed_and_at_once(world: World) -> None:
+    source = filled(world, keys=7, max_loss=1)
+    source.page = 1
+    for n in range(7):
+        source.put(f"one{n}", [("pdq", f"new {n}")])
+    done: list[int] = []
+
+    def between(pages: int, *_: object) -> None:
+        done.append(pages)
+        if len(done) == 2:
+            change(world, every=60)
+
+    assert world.node.sync("one", progress=between).ended == "lost"
+    assert world.node.run_once()  # and not an old pause later
+    assert world.rows("one") == expected(source)
+
+
+def test_who_may_not_change_it_so_changes_nothing(world: World) -> None:
+    filled(world)
+    before = world.feed("one")
+
+    def never(stored: Any) -> None:
+        assert stored == before
+        raise FeedError("no", where="feed one")
+
+    with pytest.raises(FeedError), world.engine.begin() as connection:
+        change_feed(
+            connection, "one", FeedChange(every=60), actor="person:ada", allowed=never, kinds=world.kinds
+        )
+    assert world.feed("one") == before
+
+
 def test_a_loss_that_was_shown_is_not_accepted_for_another_list(world: World) -> None:
     source = filled(world, keys=10)
     source.page = 100

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nightlamp.feeds import NewFeed, create_feed
+from nightlamp.feeds import FeedChange, NewFeed, change_feed, create_feed
 
 from .conftest import Service
 
@@ -101,6 +102,25 @@ def test_a_secret_of_elsewhere_is_not_sent_to_another_address(service: Service, 
     # unless the secret is another one too
     own = {**away, "secrets": {"token": "env:OTHER"}}
     assert service.call("PATCH", "/v1/feeds/one", json=own).status_code == 200
+
+
+def test_a_secret_of_elsewhere_is_not_brought_back_by_a_change_that_was_overtaken(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = f"file:{tmp_path}/secret"
+    new = NewFeed(**given(secrets={"token": secret}))  # type: ignore[arg-type]
+    service.node.change(lambda c: create_feed(c, new, actor="operator:ada"))
+    elsewhere = FeedChange({"url": "https://elsewhere.example/list"}, {"token": "env:PLANTED_TOKEN"})
+    change = service.node.change
+
+    def overtaken(work: Any) -> Any:
+        change(lambda c: change_feed(c, "one", elsewhere, actor="somebody quicker"))
+        return change(work)
+
+    monkeypatch.setattr(service.node, "change", overtaken)
+    same = {"secrets": {"token": secret}}  # was well while the feed asked the operator's place
+    assert service.call("PATCH", "/v1/feeds/one", json=same).status_code == 422
+    assert service.get("/v1/feeds/one").json()["secrets"] == {"token": "env:PLANTED_TOKEN"}
 
 
 def test_only_admins_see_feeds(service: Service) -> None:

@@ -5,7 +5,7 @@ Name, kind and bank stay: another list is another feed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,14 +43,24 @@ def change_feed(
     change: FeedChange,
     *,
     actor: str,
+    allowed: Callable[[StoredFeed], None] | None = None,
     kinds: Mapping[str, Kind] = EXCHANGES,
     now: datetime | None = None,
 ) -> StoredFeed:
-    """Change a feed; its next run is due at once, unless it is paused.
+    """Change a feed; its next run is due at once, unless it is paused: one under way goes on as changed.
 
     If its config changes, the run under way is dropped and the whole list is fetched anew, since a checkpoint
     of what was asked before may mean nothing now; what it holds goes on matching until then, and a loss that
     somebody was asked about counts no more.
+
+    Args:
+        connection: in a transaction that may write.
+        name: the feed's.
+        change: what is to be otherwise.
+        actor: who changes it.
+        allowed: told the feed, which nobody else changes meanwhile; raises if it must not be changed so.
+        kinds: of exchanges.
+        now: the time.
 
     Raises:
         FeedError: there is no such feed, or something makes no sense; nothing is changed.
@@ -58,6 +68,8 @@ def change_feed(
     query = select(feed.c.id).where(feed.c.name == name, feed.c.removed_at.is_(None))
     connection.execute(query.with_for_update())
     stored = get_feed(connection, name)
+    if allowed is not None:
+        allowed(stored)
     kind = kind_of(stored.kind, kinds)
     wanted = NewFeed(
         name,
@@ -88,10 +100,11 @@ def change_feed(
     changed = sorted(key for key, value in values.items() if before[key] != value)
     if not changed:
         return stored
-    if "config" in changed:  # as for a removed one: whoever works on it has lost its lease
+    if "config" in changed:
         values |= {"checkpoint": None, "run": None, "run_mode": "", "run_cursor": None, "run_whole": True}
-        values |= {"lease": None, "lease_until": None, "guard_shown": 0, "accept_loss": 0}
-    values |= {"due": now or utc_now(), "failures": 0}
+        values |= {"guard_shown": 0, "accept_loss": 0}
+    # As for a removed one: whoever works on it has lost its lease, and does not set when it is due.
+    values |= {"lease": None, "lease_until": None, "due": now or utc_now(), "failures": 0}
     connection.execute(update(feed).where(feed.c.id == stored.id).values(values))
     facts: dict[str, Detail] = {"changed": changed}
     append(connection, actor, "feeds.changed", f"feed:{name}", facts)

@@ -161,9 +161,7 @@ def read_feed(node: Asked, name: Name) -> FeedRow:
 def change_feed(node: Asked, principal: Admin, name: Name, given: FeedPatch) -> FeedRow:
     """Change a feed; its next run begins within seconds. Its name, kind and bank stay."""
     change = FeedChange(**given.model_dump())
-    with reading(node.engine) as connection:
-        check_change(node, _there(connection, name), change)
-    return _change(node, name, lambda c: feeds.change_feed(c, name, change, actor=principal.actor))
+    return _change(node, name, lambda c: changed(c, node, name, change, principal.actor))
 
 
 @router.delete("/{name}", status_code=204)
@@ -220,9 +218,9 @@ def _change(node: Node, name: str, work: Any) -> FeedRow:
     return _one(node, name)
 
 
-def _there(connection: Connection, name: str) -> StoredFeed:
+def _there(connection: Connection, name: str) -> None:
     try:
-        return feeds.get_feed(connection, name)
+        feeds.get_feed(connection, name)
     except FeedError as error:
         raise Problem("not-found", error.what, where="feed") from None
 
@@ -256,12 +254,19 @@ def check_places(node: Node, secrets: Mapping[str, str], config: Mapping[str, An
         raise FeedError(what, where="config", hint="nightlamp feed add")
 
 
-def check_change(node: Node, stored: StoredFeed, change: FeedChange) -> None:
-    """The same of a change: who asks elsewhere names anew what is sent there.
+def changed(connection: Connection, node: Node, name: str, change: FeedChange, actor: str) -> StoredFeed:
+    """Change a feed from afar; ``check_places`` holds of that too.
 
     Raises:
-        FeedError: as ``check_places``, or the config makes no sense.
+        FeedError: as ``check_places`` and ``feeds.change_feed``.
     """
+    return feeds.change_feed(
+        connection, name, change, actor=actor, allowed=lambda stored: _check_change(node, stored, change)
+    )
+
+
+def _check_change(node: Node, stored: StoredFeed, change: FeedChange) -> None:
+    """Who asks elsewhere names anew what is sent there."""
     secrets = stored.secrets if change.secrets is None else change.secrets
     kind = feeds.kind_of(stored.kind)
     if change.config is not None and not feeds.asks_the_same(kind, change.config, stored.config):

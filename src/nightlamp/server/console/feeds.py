@@ -28,7 +28,7 @@ from nightlamp.server.console.feed_forms import (
 )
 from nightlamp.server.console.pages import go, page, refusal
 from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, need
-from nightlamp.server.feeds import check_change, check_places
+from nightlamp.server.feeds import changed, check_places
 from nightlamp.server.problems import Problem
 from nightlamp.store import reading, utc_now
 from nightlamp.values import Trust
@@ -81,8 +81,7 @@ def change(request: Request, visit: Visiting, person: Admin, form: Posted, feed_
     stored = _stored(visit, feed_name)
     try:
         wanted = _change_in(form, feeds.kind_of(stored.kind))
-        check_change(visit.node, stored, wanted)
-        visit.node.change(lambda c: feeds.change_feed(c, feed_name, wanted, actor=person.actor))
+        visit.node.change(lambda c: changed(c, visit.node, feed_name, wanted, person.actor))
     except FeedError as error:
         return _show(request, visit, feed_name, error, kept=form)
     return go(f"/feeds/{feed_name}", "changed")
