@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from nightlamp.accounts.tables import handshake
 from nightlamp.audit.log import links
+from nightlamp.errors import AccessError
 from nightlamp.store import new_id, reading
 
 from .conftest import Browser, House
@@ -203,6 +204,25 @@ def test_bad_tokens_do_not_have_the_provider_asked_again_and_again(
     for _ in range(5):
         assert tell(house, issuer.token(RSAKey.generate_key(2048), sub="ada")).status_code == 400
     assert asked == []
+
+
+def test_bad_tokens_do_not_have_a_silent_provider_asked_again_and_again(
+    house: House, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(house, issuer, "ada")
+    provider = house.console.provider
+    assert provider is not None
+    asked: list[str] = []
+
+    def silent(_: str, url: str, *__: object) -> dict[str, Any]:
+        asked.append(url)
+        raise AccessError("no answer", where="provider")
+
+    monkeypatch.setattr(provider, "_asked", silent)
+    monkeypatch.setattr(provider, "_keys_at", float("-inf"))  # they are old
+    for _ in range(3):
+        assert tell(house, issuer.token(RSAKey.generate_key(2048))).status_code == 400
+    assert len(asked) == 1
 
 
 def test_without_a_provider_there_is_no_such_place(build: Any) -> None:

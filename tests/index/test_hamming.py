@@ -382,6 +382,13 @@ def test_arrays_that_make_no_sense_are_refused(large: tuple[np.ndarray, HammingI
         HammingIndex.from_arrays({**arrays, **change(arrays)})
 
 
+def test_arrays_with_gaps_are_not_searched() -> None:
+    arrays = HammingIndex.build(np.zeros((10, 32), np.uint8)).arrays()
+    gapped = np.zeros((10, 8), "<u8")[:, ::2]
+    with pytest.raises(ValueError, match="contiguous"):
+        HammingIndex.from_arrays({**arrays, "codes": gapped})
+
+
 @pytest.mark.parametrize("name", ["codes", "numbers", "source", "directory", "sketches", "ids"])
 def test_a_missing_array_is_refused(large: tuple[np.ndarray, HammingIndex], name: str) -> None:
     arrays = large[1].arrays()

@@ -245,11 +245,12 @@ class Provider:
 
     def _known_keys(self, again: bool) -> dict[str, Any]:
         address = self._endpoint("jwks_uri")
-        old = (
-            time.monotonic() - self._keys_at > _KEYS_STAY
-        )  # whoever sends bad tokens has us ask no more often
+        old = time.monotonic() - self._keys_at > _KEYS_STAY
         if not self._keys or (again and old):
-            self._keys, self._keys_at = self._asked("GET", address, {}, b""), time.monotonic()
+            self._keys_at = (
+                time.monotonic()
+            )  # whoever sends bad tokens has us ask no more often, answer or none
+            self._keys = self._asked("GET", address, {}, b"")
         return self._keys
 
     def _endpoint(self, name: str) -> str:

@@ -40,7 +40,13 @@ def read_only(array: np.ndarray) -> np.ndarray:
 
 
 def address(array: np.ndarray) -> int:
-    """Where a contiguous array lies in memory, for a compiled loop; hold the array for as long."""
+    """Where a contiguous array lies in memory, for a compiled loop; hold the array for as long.
+
+    Raises:
+        ValueError: it has gaps, or another order; a loop would read what is not its.
+    """
+    if not array.flags.c_contiguous:
+        raise ValueError("an array that is not contiguous")
     place: int = array.__array_interface__["data"][0]
     return place
 

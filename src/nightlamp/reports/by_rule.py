@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, Engine, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Engine, Select, func, insert, select, tuple_, update
 
 from nightlamp import audit
 from nightlamp.cases import Case, Confirmed
+from nightlamp.cases.arriving import STRONGEST
 from nightlamp.cases.records import lock_case
-from nightlamp.cases.tables import case_item, decision
+from nightlamp.cases.tables import case_item, case_print, decision
 from nightlamp.intake import active_policy, get_item
 from nightlamp.intake.tables import item, policy, verdict
 from nightlamp.policy import load
@@ -102,10 +103,15 @@ class ByRule:
     def _due(self) -> list[str]:
         if not self._operator.alone:
             return []
-        query = select(_R.id).where(_R.state == "draft", _R.approvals == 0, _R.rule != "")
-        query = query.where(_R.created_at <= self._clock() - self._wait)
         with reading(self._engine) as connection:
-            return list(connection.scalars(query.order_by(_R.created_at).limit(_AT_ONCE)))
+            return list(connection.scalars(self._rested().order_by(_R.created_at).limit(_AT_ONCE)))
+
+    def _rested(self) -> Select[tuple[str]]:
+        """The drafts that may go by themselves by now: all that is in them has waited."""
+        before = self._clock() - self._wait
+        late = select(_C.item).where(_C.report == _R.id, _C.at > before)
+        query = select(_R.id).where(_R.state == "draft", _R.approvals == 0, _R.rule != "")
+        return query.where(_R.created_at <= before, ~late.exists())
 
     def _draft(self, item_id: str, connection: Connection) -> int:
         mine = select(report_confirmation).where(_C.item == item_id).with_for_update()
@@ -116,13 +122,14 @@ class ByRule:
         if case.state == "decided" and not _applied(connection, case):
             return 0  # it may still be taken back
         now = self._clock()
-        why = _against(connection, case)
+        why = _against(connection, case, [item_id])
         if why:
-            _settle(connection, item_id, why=why)
+            _settle(connection, item_id, now, why=why)
             audit.append(connection, "system", "report.passed_over", f"item:{item_id}", {"why": why}, at=now)
             return 1
         stored, hold = get_item(connection, item_id), self._operator.hold(now)
-        found = _open_draft(connection, case, stored.actor)
+        since = now - self._wait if self._operator.alone else None
+        found = _open_draft(connection, case, stored.actor, since)
         others = sorted(items_confirmed(connection, found.id)) if found is not None else []
         items = [*(get_item(connection, each) for each in others), stored]
         grounds = _grounds(connection, case, [each.id for each in items])
@@ -131,14 +138,14 @@ class ByRule:
             made = draft(connection, new, by="system", now=now, hold=hold)
         else:
             made = rewrite(connection, found, new, by="system", now=now, hold=hold).id
-        _settle(connection, item_id, report=made)
+        _settle(connection, item_id, now, report=made)
         return 1
 
     def _send(self, report_id: str, connection: Connection) -> int:
         # Cases before their reports, as everywhere: what waits for the other would wait for ever.
         cases = [_case_of(connection, each) for each in sorted(items_confirmed(connection, report_id))]
         found = get_report(connection, report_id, lock=True)
-        if found.state != "draft" or found.approvals:
+        if connection.scalar(self._rested().where(_R.id == report_id)) is None:
             return 0
         why = _not_alone(connection, found, cases)
         if why:
@@ -149,9 +156,11 @@ class ByRule:
         return 1
 
 
-def _settle(connection: Connection, item_id: str, *, report: str | None = None, why: str = "") -> None:
+def _settle(
+    connection: Connection, item_id: str, now: datetime, *, report: str | None = None, why: str = ""
+) -> None:
     mine = update(report_confirmation).where(_C.item == item_id)
-    connection.execute(mine.values(report=report, why=why))
+    connection.execute(mine.values(report=report, why=why, at=now))
 
 
 def _case_of(connection: Connection, item_id: str) -> Case:
@@ -165,14 +174,26 @@ def _applied(connection: Connection, case: Case) -> bool:
     return connection.scalar(applied) is not None
 
 
-def _against(connection: Connection, case: Case) -> str:
-    """What people said that goes before a rule; ``""``: nothing."""
+def _against(connection: Connection, case: Case, items: Sequence[str]) -> str:
+    """What people said of a case and of items in it that goes before a rule; ``""``: nothing."""
     if case.state == "decided":
         return "people have decided it"
     cases = [each for each in (case.id, case.earlier) if each is not None]
     # Even if it was taken back, or the case was opened again by something new: a person must look.
-    no = select(decision.c.id).where(decision.c.case.in_(cases), decision.c.finding == "not_csam")
-    return "somebody has said that it is not" if connection.scalar(no.limit(1)) is not None else ""
+    no = select(decision.c.id).where(decision.c.finding == "not_csam").limit(1)
+    said = connection.scalar(no.where(decision.c.case.in_(cases))) is not None
+    copies = (no.where(decision.c.case.in_(_cases_of_copies(each))) for each in items)
+    if said or any(connection.scalar(each) is not None for each in copies):
+        return "somebody has said that it is not"
+    return ""
+
+
+def _cases_of_copies(item_id: str) -> Select[tuple[str]]:
+    """The cases in which the very same content is, by its digests."""
+    mine = case_print.alias()
+    same = select(case_item.c.case).join(case_print, case_print.c.item == case_item.c.item)
+    same = same.join(mine, (mine.c.signal == case_print.c.signal) & (mine.c.value == case_print.c.value))
+    return same.where(mine.c.item == item_id, mine.c.signal.in_(STRONGEST))
 
 
 def _grounds(connection: Connection, case: Case, items: Sequence[str]) -> Grounds:
@@ -192,13 +213,20 @@ def _grounds(connection: Connection, case: Case, items: Sequence[str]) -> Ground
     return Grounds(case.id, told, rule=str(facts["rule"]), facts=facts)
 
 
-def _open_draft(connection: Connection, case: Case, actor: str) -> StoredReport | None:
-    """The rule's draft on the same actor and case, if nobody has approved any of it yet."""
+def _open_draft(
+    connection: Connection, case: Case, actor: str, since: datetime | None
+) -> StoredReport | None:
+    """The rule's draft on the same actor and case, if nobody has approved any of it yet.
+
+    What would go by itself takes no more than it had ``since`` then: what keeps coming must not keep it.
+    """
     approved = select(report_approval.c.report).where(report_approval.c.version == _R.version)
     query = select(_R.id).where(
         _R.case == case.id, _R.actor == actor, _R.state == "draft", _R.rule != "", _R.decision.is_(None)
     )
     query = query.where(_R.id.not_in(approved.where(report_approval.c.report == _R.id)))
+    if since is not None:
+        query = query.where(_R.created_at > since)
     for report_id in connection.scalars(query.order_by(_R.id.desc())).all():
         found = get_report(connection, report_id, lock=True)
         if found.state == "draft" and not found.approved_by and len(found.files) < MOST_ITEMS:
@@ -210,12 +238,13 @@ def _not_alone(connection: Connection, found: StoredReport, cases: Sequence[Case
     """Why it must not go without a person; ``""``: it may."""
     if found.faults:
         return f"{found.faults[0]}"[:200]
-    if any(_against(connection, each) for each in cases):
+    items = sorted(items_confirmed(connection, found.id))
+    if any(_against(connection, each, items) for each in cases):
         return "somebody has said otherwise of one of its files"
     force = active_policy(connection)
     rules = load(force.text).rules if force is not None else ()
     sure = {each.id for each in rules if each.handling.confirms}
-    for each in items_confirmed(connection, found.id):
+    for each in items:
         newest = select(verdict.c.rule, verdict.c.handling).join(item, item.c.verdict == verdict.c.id)
         row = connection.execute(newest.where(item.c.id == each)).one()
         if not row.handling.get("confirms", False):

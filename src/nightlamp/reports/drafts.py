@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 
 from nightlamp.audit import Detail
 from nightlamp.cases import FinalDecision, final_decision, viewed
+from nightlamp.cases.tables import case_item, decision, review_case
 from nightlamp.errors import ReportError
 from nightlamp.intake import StoredItem, get_item
 from nightlamp.intake.records import matches_of
@@ -32,7 +33,7 @@ from nightlamp.reports.cybertip.model import (
 )
 from nightlamp.reports.cybertip.parts import Email, IpCaptureEvent, Person, Phone
 from nightlamp.reports.lifecycle import NewFile, NewReport, draft, move, record, retract, rewrite
-from nightlamp.reports.records import get_report, prior_numbers
+from nightlamp.reports.records import BACK, get_report, prior_numbers
 from nightlamp.reports.tables import report, report_confirmation
 from nightlamp.settings.reports import IN_EARNEST, UNSEEN, ReportsSettings
 from nightlamp.store import Clock, utc_now
@@ -40,7 +41,6 @@ from nightlamp.vault import HoldRequest, term
 from nightlamp.vault.tables import vault_blob
 
 _AT_ONCE = 500
-_BACK = ("retracting", "retracted")  # taken back, or about to be
 _MOST_EVENTS = 100
 _ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp"}
 
@@ -144,7 +144,7 @@ def draft_for(
     """
     now = clock()
     if final.finding == "not_csam":
-        _take_back(connection, final, operator, clock)
+        _take_back(connection, final, operator, now)
     if final.finding != "csam":
         return
     if connection.scalar(select(report.c.id).where(report.c.decision == final.decision).limit(1)) is not None:
@@ -177,7 +177,7 @@ def _draft_or_add(
             found = retract(connection, report_id, by="system", reason=reason, now=now)
         if found.state == "draft":
             locked[report_id] = found
-        elif found.state in _BACK:
+        elif found.state in BACK:
             before = {item: each for item, each in before.items() if each[0] != report_id}
     drafts = {each: report_id for each, (report_id, _) in before.items() if report_id in locked}
     rest = [each for each in items if each.id not in before]
@@ -195,7 +195,8 @@ def _draft_or_add(
         draft(connection, new, by="system", now=now, hold=operator.hold(now))
     else:
         last = max(report_id for report_id, _ in before.values())
-        move(connection, last, decision=grounds.decision)
+        if get_report(connection, last, lock=True).decision is None:  # else: one case was split in two
+            move(connection, last, decision=grounds.decision)
         record(connection, "system", "report.confirmed", last, {"decision": grounds.decision}, now)
 
 
@@ -205,7 +206,7 @@ def confirmed_reports(connection: Connection, items: Sequence[str]) -> dict[str,
     found: dict[str, tuple[str, str]] = {}
     for at in range(0, len(items), _AT_ONCE):
         query = select(c.item, report.c.id, report.c.state).join(report, report.c.id == c.report)
-        query = query.where(c.item.in_(items[at : at + _AT_ONCE]), report.c.state.not_in(_BACK))
+        query = query.where(c.item.in_(items[at : at + _AT_ONCE]), report.c.state.not_in(BACK))
         found.update({row.item: (row.id, row.state) for row in connection.execute(query)})
     return found
 
@@ -237,24 +238,47 @@ def files_of(
     return files
 
 
-def _take_back(connection: Connection, final: FinalDecision, operator: Operator, clock: Clock) -> None:
-    now = clock()
-    mine = report.c.case == final.case
-    states = select(report.c.id, report.c.state).where(mine)
-    found = {row.id: row.state for row in connection.execute(states)}
-    # What a rule had reported, and was split off its case since.
+def _take_back(connection: Connection, final: FinalDecision, operator: Operator, now: datetime) -> None:
+    written = select(report.c.id, report.c.state).where(report.c.case == final.case, report.c.rule == "")
+    found = {row.id: row.state for row in connection.execute(written)}
+    # What a rule had reported goes by its items: they may have been split off its case.
     found |= dict(confirmed_reports(connection, final.items).values())
     for report_id, state in sorted(found.items()):
         if state == "finished":
             why = "people decided otherwise after it was finished: tell NCMEC"
             move(connection, report_id, why=why)
             record(connection, "system", "report.contradicted", report_id, {"decision": final.decision}, now)
-        elif state not in _BACK:
-            taken = retract(connection, report_id, by="system", reason="decided otherwise", now=now)
-            if taken.decision is not None and taken.case != final.case:  # the others in it were confirmed
-                move(connection, report_id, decision=None)
-                others = final_decision(connection, taken.decision)
-                draft_for(connection, others, operator=operator, clock=clock)
+        elif state not in BACK:
+            retract(connection, report_id, by="system", reason="decided otherwise", now=now)
+            move(connection, report_id, decision=None)
+            items = items_confirmed(connection, report_id)
+            for other in _confirmed_otherwise(connection, items - set(final.items)):
+                _draft_anew(connection, other, items, operator, now)
+
+
+def _confirmed_otherwise(connection: Connection, items: set[str]) -> list[FinalDecision]:
+    """Decisions in force by which people confirmed any of these items."""
+    d, of = decision.c, case_item.c
+    found: set[str] = set()
+    for at in range(0, len(items), _AT_ONCE):
+        query = select(d.id).join(review_case, review_case.c.decision == d.id)
+        query = query.join(case_item, of.case == review_case.c.id)
+        query = query.where(of.item.in_(sorted(items)[at : at + _AT_ONCE]), d.finding == "csam")
+        found.update(connection.scalars(query.where(d.applied_at.is_not(None))))
+    return [final_decision(connection, each) for each in sorted(found)]
+
+
+def _draft_anew(
+    connection: Connection, final: FinalDecision, items: set[str], operator: Operator, now: datetime
+) -> None:
+    """Report those of ``items`` that a decision confirmed; the report that they were in is taken back."""
+    mine = [get_item(connection, each) for each in final.items if each in items]
+    grounds, actor = Grounds.of(final), mine[0].actor
+    named = select(report.c.id).where(report.c.decision == final.decision, report.c.actor == actor)
+    if connection.scalar(named) is not None:  # it has one on the rest of the case
+        grounds = replace(grounds, decision=None)
+    new = drafted(connection, grounds, actor, mine, operator)
+    draft(connection, new, by="system", now=now, hold=operator.hold(now))
 
 
 def drafted(

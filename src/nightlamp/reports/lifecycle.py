@@ -14,11 +14,12 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from nightlamp import audit
 from nightlamp.cases import viewed
+from nightlamp.cases.tables import case_item, decision, review_case
 from nightlamp.errors import ReportError, VaultError
 from nightlamp.reports.cybertip import Fault, FileDetails, Report, as_json
 from nightlamp.reports.cybertip.model import PersonOrUserReported
 from nightlamp.reports.records import State, StoredReport, get_report
-from nightlamp.reports.tables import report, report_approval, report_file
+from nightlamp.reports.tables import report, report_approval, report_confirmation, report_file
 from nightlamp.store import new_id
 from nightlamp.vault import HoldRequest
 from nightlamp.vault.holds import place_hold
@@ -198,7 +199,8 @@ def rewrite(
     added = [file for file in new.files if file.object not in known]
     _write_files(connection, found.id, added, len(found.files), hold, by, now)
     asks = list(new.asks)
-    values: dict[str, Any] = {"decision": new.decision, "approvals": max(found.approvals, new.approvals)}
+    values: dict[str, Any] = {"case": new.case, "decision": new.decision}
+    values["approvals"] = max(found.approvals, new.approvals)
     if found.edited:
         asks.append(Fault("additionalInfo", "more became known after it was edited: see that it says all"))
     else:
@@ -229,6 +231,7 @@ def approve(connection: Connection, report_id: str, *, version: int, by: str, no
         raise ReportError("invalid", f"{faults[0].what}{more}", where=faults[0].where, hint="fill it in")
     if by in found.approved_by:
         raise ReportError("refused", "the same person cannot approve it twice", where="approval")
+    _refuse_if_cleared(connection, found)
     mine = (report_approval.c.report == report_id) & (report_approval.c.by == by)
     connection.execute(delete(report_approval).where(mine))  # of an earlier version
     connection.execute(insert(report_approval).values(report=report_id, by=by, version=version, at=now))
@@ -256,6 +259,7 @@ def send_again(connection: Connection, report_id: str, *, by: str, now: datetime
     if found.state == "person":
         if found.approved_at is None:
             raise ReportError("conflict", "it has never been approved", hint="nightlamp report approve")
+        _refuse_if_cleared(connection, found)
         state: State = "restarting" if found.remote is not None else "approved"
         move(connection, report_id, state=state, why="", attempts=0, restarts=0, due=now)
     elif found.state in ("draft", "finished", "retracted"):
@@ -342,6 +346,18 @@ def _editable(connection: Connection, report_id: str, version: int) -> StoredRep
     if found.version != version:
         raise ReportError("conflict", f"it is at version {found.version} by now", hint="read it again")
     return found
+
+
+def _refuse_if_cleared(connection: Connection, found: StoredReport) -> None:
+    """People may have said so a moment ago: it is taken back once they cannot undo that any more."""
+    d, of = decision.c, report_confirmation.c
+    cleared = select(d.id).join(review_case, review_case.c.decision == d.id)
+    cleared = cleared.join(case_item, case_item.c.case == review_case.c.id).join_from(
+        case_item, report_confirmation, of.item == case_item.c.item
+    )
+    said = cleared.where(of.report == found.id, d.finding == "not_csam").limit(1)
+    if connection.scalar(said) is not None:
+        raise ReportError("conflict", "people have decided that it is not CSAM", hint="retract it")
 
 
 def _send(connection: Connection, found: StoredReport, now: datetime) -> None:

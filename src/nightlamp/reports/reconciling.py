@@ -15,12 +15,12 @@ from functools import partial
 from sqlalchemy import Connection, Engine, exists, func, insert, select, update
 
 from nightlamp import audit
-from nightlamp.cases.tables import decision
+from nightlamp.cases.tables import case_item, decision
 from nightlamp.errors import ReportError
 from nightlamp.reports.by_rule import left_over
 from nightlamp.reports.cybertip import Answer, CyberTip
-from nightlamp.reports.records import MOVING, call_row
-from nightlamp.reports.tables import report, report_call, report_opening
+from nightlamp.reports.records import BACK, MOVING, call_row
+from nightlamp.reports.tables import report, report_call, report_confirmation, report_opening
 from nightlamp.store import Clock, Writer, reading, utc_now
 
 _STUCK = timedelta(hours=24)
@@ -62,8 +62,13 @@ def standing(connection: Connection, *, now: datetime, draft_hours: int = 24) ->
     def count(*where: object) -> int:
         return connection.scalar(select(func.count()).select_from(report).where(*where)) or 0  # type: ignore[arg-type]
 
+    of = report_confirmation.c
     named = exists().where(r.decision == d.id)
-    unreported = select(func.count()).where(d.final, d.finding == "csam", d.applied_at.is_not(None), ~named)
+    # A rule's report names one decision, and may hold what was split into several cases.
+    held = exists().where(case_item.c.case == d.case, of.item == case_item.c.item, r.id == of.report)
+    held = held.where(r.state.not_in(BACK))
+    unreported = select(func.count()).where(d.final, d.finding == "csam", d.applied_at.is_not(None))
+    unreported = unreported.where(~named, ~held)
     twice = select(o.report).where(o.end == "finished").group_by(o.report).having(func.count() > 1)
     return Standing(
         (connection.scalar(unreported) or 0) + left_over(connection, now - _SETTLED),

@@ -27,6 +27,7 @@ State = Literal[
 ]
 STATES: tuple[State, ...] = get_args(State)
 MOVING: tuple[State, ...] = ("approved", "open", "finishing", "restarting", "retracting")
+BACK: tuple[State, ...] = ("retracting", "retracted")  # taken back, or about to be
 FileState = Literal[
     "waiting",
     "sending",  # it was or is about to be uploaded; in doubt, the report is opened anew

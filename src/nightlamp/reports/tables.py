@@ -65,7 +65,7 @@ report_confirmation = Table(
     metadata,
     Column("item", ID, primary_key=True),
     Column("verdict", ID, nullable=False),  # which names the rule and the policy
-    Column("at", UtcDateTime, nullable=False),
+    Column("at", UtcDateTime, nullable=False),  # it was confirmed; then: it was drafted or passed over
     Column("report", ID, ForeignKey("report.id"), index=True),  # that it is in
     Column("why", String(100), nullable=False),  # it was passed over; "": it was not
     Index("ix_report_confirmation_waiting", "at", sqlite_where=_WAITING, postgresql_where=_WAITING),
