@@ -411,8 +411,20 @@ def test_names_that_no_database_takes_are_refused(either: Service, odd: str) -> 
         assert either.post(f"/v1/banks/{number}/entries/remove", json={"ids": [odd]}).status_code == 422
 
 
-def test_a_bug_is_a_problem_that_tells_nothing_and_is_logged_by_its_place(service: Service) -> None:
+def test_a_key_is_revoked_at_once_even_if_a_change_of_a_bank_cannot_be_applied(service: Service) -> None:
+    made = service.post("/v1/keys", json={"name": "reader", "scopes": ["read"]}).json()
+    assert service.get("/v1/items", made["secret"]).status_code == 200
+
     def broken() -> None:
+        raise RuntimeError("an entry that cannot be read")
+
+    service.node.banks.poll = broken  # type: ignore[method-assign,assignment]
+    service.call("DELETE", f"/v1/keys/{made['id']}")
+    assert service.get("/v1/items", made["secret"]).status_code == 401
+
+
+def test_a_bug_is_a_problem_that_tells_nothing_and_is_logged_by_its_place(service: Service) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("content of somebody")
 
     service.node.gate.refresh = broken  # type: ignore[method-assign]

@@ -207,11 +207,14 @@ class Node:
 
     def catch_up(self) -> None:
         """Put in force here whatever is committed."""
-        self.banks.poll()
-        newest = self.banks.current().mark
-        self.gate.refresh(newest)
-        self.policies.refresh(newest)
-        self._in_touch = time.monotonic()
+        newest = None
+        try:
+            self.banks.poll()
+            newest = self.banks.current().mark
+        finally:  # a change of a bank that cannot be applied must not keep a revoked key in force
+            self.gate.refresh(newest)
+            self.policies.refresh(newest)
+            self._in_touch = time.monotonic()
 
     def checks(self) -> list[Check]:
         """How every part is; what is wrong in another process of the node is wrong with the node."""

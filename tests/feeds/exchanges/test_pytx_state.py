@@ -26,7 +26,7 @@ def opened(path: Path) -> PytxState:
 
 
 def test_states_of_ncmec_keep_what_its_client_drops_later(tmp_path: Path) -> None:
-    pytest.importorskip("threatexchange", reason="one of its parts is not built for Python 3.13 and newer")
+    pytest.importorskip("threatexchange", reason="needs threatexchange: scripts/install test interop")
     from threatexchange.exchanges.clients.ncmec.hash_api import (
         Feedback,
         FeedbackType,
@@ -56,7 +56,7 @@ def test_states_of_ncmec_keep_what_its_client_drops_later(tmp_path: Path) -> Non
 
 
 def test_states_of_stopncii_and_threatexchange(tmp_path: Path) -> None:
-    pytest.importorskip("threatexchange", reason="one of its parts is not built for Python 3.13 and newer")
+    pytest.importorskip("threatexchange", reason="needs threatexchange: scripts/install test interop")
     from threatexchange.exchanges.clients.stopncii.api import StopNCIICSPFeedback, StopNCIICSPFeedbackValue
     from threatexchange.exchanges.fetch_state import FetchDelta, SignalOpinionCategory
     from threatexchange.exchanges.impl import fb_threatexchange_api as fb
@@ -89,7 +89,7 @@ def test_states_of_stopncii_and_threatexchange(tmp_path: Path) -> None:
 
 
 def test_its_static_sample(tmp_path: Path) -> None:
-    pytest.importorskip("threatexchange", reason="one of its parts is not built for Python 3.13 and newer")
+    pytest.importorskip("threatexchange", reason="needs threatexchange: scripts/install test interop")
     from threatexchange.exchanges.impl.static_sample import StaticSampleSignalExchangeAPI
     from threatexchange.signal_type.md5 import VideoMD5Signal
     from threatexchange.signal_type.pdq.signal import PdqSignal
