@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import io
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.looping import run as run_loop
 
 from nightlamp.client import AsyncClient, Client, ClientError, Retry
 from nightlamp.client.call import Call
@@ -65,7 +65,7 @@ def run(do: Callable[[Any], Any], answers: Answers, asynchronous: bool, **option
         async with AsyncClient("http://nightlamp.test", KEY, **options) as client:
             return await do(client)
 
-    return asyncio.run(go())
+    return run_loop(go())
 
 
 both = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "asyncio"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Iterator
 
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes.fault_proxy import FAULTS, FaultProxy
+from tests.looping import run
 
 from nightlamp.client import AsyncClient, Client, ClientError, Retry
 from nightlamp.values import Fingerprint
@@ -57,7 +57,7 @@ def test_the_same_for_asyncio(service: Service, proxy: FaultProxy, plan) -> None
             outcome = await client.submit(picture(20), platform_id=name)
             return outcome.id, [item.id async for item in client.items(platform_id=name)]
 
-    made, found = asyncio.run(submit())
+    made, found = run(submit())
     assert found == [made]
 
 

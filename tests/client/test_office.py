@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from tests.looping import run
 
 from nightlamp.client import AsyncClient, Client, ClientError, cases, holds, reports
 from nightlamp.server import case_shapes, exports, packages, report_shapes
@@ -120,8 +121,7 @@ async def read_with_asyncio(service: Service) -> tuple[Any, list[Any]]:
 
 
 def test_the_same_with_asyncio(service: Service) -> None:
-    import asyncio
 
-    standing, kept = asyncio.run(read_with_asyncio(service))
+    standing, kept = run(read_with_asyncio(service))
     assert standing.unreported >= 0
     assert all(each.object for each in kept)

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import Future
 
 import pytest
+from tests.looping import run
 
 from nightlamp.server.landing import landed
 
@@ -29,7 +30,7 @@ def test_each_result_and_each_error_comes_to_who_waits_for_it() -> None:
         thread.join()
         return found
 
-    for at, found in enumerate(asyncio.run(ask())):
+    for at, found in enumerate(run(ask())):
         assert found == at if at % 7 else isinstance(found, ValueError) and found.args == (at,)
 
 
@@ -40,7 +41,7 @@ def test_what_is_there_already_comes_too_on_any_loop() -> None:
     async def ask() -> str:
         return await landed(done)
 
-    assert [asyncio.run(ask()) for _ in range(3)] == ["here"] * 3
+    assert [run(ask()) for _ in range(3)] == ["here"] * 3
 
 
 def test_who_stops_waiting_does_not_stop_the_work_nor_the_others() -> None:
@@ -57,7 +58,7 @@ def test_who_stops_waiting_does_not_stop_the_work_nor_the_others() -> None:
         other.set_result(2)
         return await patient
 
-    assert asyncio.run(ask()) == 2
+    assert run(ask()) == 2
 
 
 def test_a_result_after_the_loop_has_closed_is_nobodys_fault() -> None:
@@ -66,6 +67,6 @@ def test_a_result_after_the_loop_has_closed_is_nobodys_fault() -> None:
     async def ask() -> None:
         landed(late)
 
-    asyncio.run(ask())
+    run(ask())
     late.set_result(1)
     assert late.result() == 1

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from tests.looping import run
 
 from nightlamp.server.one_write import _Pairing
 
@@ -50,7 +51,7 @@ def test_two_pieces_are_one() -> None:
         await asyncio.sleep(0)
         return wire.sent
 
-    assert asyncio.run(told()) == [b"headbody", b"more"]
+    assert run(told()) == [b"headbody", b"more"]
 
 
 def test_a_piece_alone_goes_when_the_loop_comes_round() -> None:
@@ -65,7 +66,7 @@ def test_a_piece_alone_goes_when_the_loop_comes_round() -> None:
         await asyncio.sleep(0)
         return wire.sent
 
-    assert asyncio.run(told()) == [b"continue", b"head"]
+    assert run(told()) == [b"continue", b"head"]
 
 
 def test_nothing_is_sent_where_nobody_is_any_more() -> None:
@@ -79,7 +80,7 @@ def test_nothing_is_sent_where_nobody_is_any_more() -> None:
         await asyncio.sleep(0)
         return wire.sent
 
-    assert asyncio.run(told()) == []
+    assert run(told()) == []
 
 
 @pytest.mark.parametrize("pieces", [[], [b"head"], [b"head", b"body"]])
@@ -93,7 +94,7 @@ def test_what_was_written_is_sent_before_it_closes(pieces: list[bytes]) -> None:
         await asyncio.sleep(0)
         return wire
 
-    wire = asyncio.run(told())
+    wire = run(told())
     assert wire.closed
     assert b"".join(wire.sent) == b"".join(pieces)
 
@@ -107,7 +108,7 @@ def test_nothing_is_sent_to_a_client_that_has_gone() -> None:
         await asyncio.sleep(0)
         return wire.sent
 
-    assert asyncio.run(told()) == []
+    assert run(told()) == []
 
 
 def test_all_else_is_the_transports() -> None:
@@ -118,4 +119,4 @@ def test_all_else_is_the_transports() -> None:
         pairing.resume_reading()
         return pairing.get_extra_info("peername"), wire.sent
 
-    assert asyncio.run(told()) == (("198.51.100.7", 1), [b"paused", b"resumed"])
+    assert run(told()) == (("198.51.100.7", 1), [b"paused", b"resumed"])
