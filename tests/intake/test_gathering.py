@@ -66,10 +66,12 @@ def test_who_comes_early_waits_for_company_while_many_are_in_line(held, pool, mo
     pool.let_through(1)
     assert not wait(waiting, 0.3).done
     assert held.intake.load().deciding == 1
-    # then the second completes their group
+    # then they are a group once they are more than those in line, but for the few that are being examined
+    pool.let_through(2)
+    assert not wait(waiting, 0.3).done
     pool.let_through(1)
-    assert all(each.result(LONG) for each in waiting[:2])
-    assert not any(each.done() for each in waiting[2:])
+    assert all(each.result(LONG) for each in waiting[:4])
+    assert not any(each.done() for each in waiting[4:])
 
 
 def test_nobody_waits_for_ever_for_those_in_line(held, pool) -> None:

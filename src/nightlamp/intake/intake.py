@@ -31,8 +31,8 @@ from nightlamp.values import Examination
 from nightlamp.vault import Vault
 
 AT_ONCE = 256  # items of one lookup
-_SHARE = 4  # a group waits for company while it is less than this part of what is in line for the workers …
-_LINGER = 0.05  # … and for so many seconds at most
+_FEW = 2  # for so many that are with the workers nobody waits
+_LINGER = 0.05  # seconds that a group waits for company at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +247,9 @@ class Intake:
         """Whether those that wait for their lookup are to have it now; the lock is held.
 
         A group's lookup and commit cost much, and each item in it little. So while many are in line before
-        the workers, where they wait anyhow, a group is a part of as many.
+        the workers, where they wait anyhow, a group is more than as many.
         """
-        return len(self._examined) > self._examining // _SHARE
+        return len(self._examined) > max(0, self._examining - _FEW)
 
     def _decide(self) -> None:
         """One thread's life: whatever waits is looked up together."""
