@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import func, select
 
 from nightlamp.audit.tables import audit_record
+from nightlamp.banks import Entry as ListEntry
+from nightlamp.banks.live import add_entries, all_banks, create_bank
 from nightlamp.cases import Answer, Effects, Opener, decide, get_case, next_case, split
 from nightlamp.cases.tables import case_item, review_case
 from nightlamp.errors import ReportError
@@ -81,6 +83,18 @@ class Shop:
 
     office: Office
     operator: Operator = OPERATOR
+
+    def __post_init__(self) -> None:
+        """A list with the entry that all items match."""
+
+        def work(connection: Any) -> int:
+            for there in all_banks(connection):
+                return there.id
+            made = create_bank(connection, Bank("list", "a hotline", "csam", "high"), actor="key:a")
+            add_entries(connection, made.id, [ListEntry("sha256", bytes(32), "entry-1")], actor="key:a")
+            return made.id
+
+        self.bank = self.office.writer.write(work)
 
     def policy(self, confirms: bool = True) -> int:
         def work(connection: Any) -> int:

@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection
 
+from nightlamp.banks.live import delete_bank, disable_bank, find_entries, remove_entries, set_disputed
 from nightlamp.cases import get_case, next_case, split
 from nightlamp.errors import ReportError
 from nightlamp.reports import approve, change, follow_up, standing
@@ -89,6 +91,28 @@ def test_what_joins_late_waits_as_long_as_the_others_did(alone: Shop) -> None:
     alone.submit()  # by now it takes no more: what keeps coming must not keep it
     later(alone, minutes=13)
     assert [(each.state, len(each.files)) for each in alone.reports()] == [("finished", 2), ("draft", 1)]
+
+
+@pytest.mark.parametrize("how", ["removed", "disputed", "disabled", "deleted"])
+def test_what_a_list_has_withdrawn_meanwhile_does_not_go_alone(alone: Shop, how: str) -> None:
+    office, bank = alone.office, alone.bank
+    alone.submit()
+    alone.run()
+
+    def withdraw(connection: Connection) -> None:
+        entries = find_entries(connection, bank, source_ids=["entry-1"])
+        if how == "removed":
+            remove_entries(connection, bank, entries, actor="key:a")
+        elif how == "disputed":
+            set_disputed(connection, bank, entries, True, actor="key:a")
+        else:
+            (disable_bank if how == "disabled" else delete_bank)(connection, bank, actor="key:a")
+
+    office.writer.write(withdraw)
+    later(alone, minutes=16)
+    [made] = alone.reports()
+    assert (made.state, made.approvals) == ("draft", alone.operator.approvals)
+    assert made.why == "a list has withdrawn an entry that one of its files matches"
 
 
 def test_a_copy_of_what_was_cleared_is_passed_over_in_whatever_case_it_is(shop: Shop) -> None:

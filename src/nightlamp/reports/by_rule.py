@@ -15,11 +15,13 @@ from functools import partial
 from sqlalchemy import Connection, Engine, Select, func, insert, select, tuple_, update
 
 from nightlamp import audit
+from nightlamp.banks.live import still_stand
 from nightlamp.cases import Case, Confirmed
 from nightlamp.cases.arriving import STRONGEST
 from nightlamp.cases.records import lock_case
 from nightlamp.cases.tables import case_item, case_print, decision
 from nightlamp.intake import active_policy, get_item
+from nightlamp.intake.records import matches_of
 from nightlamp.intake.tables import item, policy, verdict
 from nightlamp.policy import load
 from nightlamp.reports.drafts import Grounds, Operator, drafted, items_confirmed
@@ -245,10 +247,23 @@ def _not_alone(connection: Connection, found: StoredReport, cases: Sequence[Case
     rules = load(force.text).rules if force is not None else ()
     sure = {each.id for each in rules if each.handling.confirms}
     for each in items:
-        newest = select(verdict.c.rule, verdict.c.handling).join(item, item.c.verdict == verdict.c.id)
+        newest = select(verdict.c.id, verdict.c.rule, verdict.c.handling).join(
+            item, item.c.verdict == verdict.c.id
+        )
         row = connection.execute(newest.where(item.c.id == each)).one()
         if not row.handling.get("confirms", False):
             return "the newest verdict on one of its files confirms nothing"
         if row.rule not in sure:
             return "the policy in force has no such rule any more"
+        if not _listed(connection, row.id):
+            return "a list has withdrawn an entry that one of its files matches"
     return ""
+
+
+def _listed(connection: Connection, verdict_id: str) -> bool:
+    """Whether all that counted when a verdict was given still stands on the lists that it is from."""
+    counted: dict[str, set[str]] = {}
+    for match in matches_of(connection, [verdict_id])[verdict_id]:
+        if not match.bank.benign and not match.disputed:
+            counted.setdefault(match.bank.name, set()).add(match.entry_id)
+    return all(still_stand(connection, name, ids) == ids for name, ids in counted.items())

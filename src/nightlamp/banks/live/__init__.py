@@ -32,6 +32,7 @@ from nightlamp.banks.live.entries import (
     page_entries,
     remove_entries,
     set_disputed,
+    still_stand,
 )
 from nightlamp.banks.live.lists import Imported, export_bank, import_list
 from nightlamp.banks.live.node import LiveBanks, Status
@@ -74,5 +75,6 @@ __all__ = [
     "set_disputed",
     "set_owned",
     "set_trust",
+    "still_stand",
     "weakens",
 ]

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, upd
 from nightlamp.audit import append
 from nightlamp.banks.live.counter import next_generation
 from nightlamp.banks.live.editing import get_bank
-from nightlamp.banks.live.tables import bank_entry, in_force_by_number
+from nightlamp.banks.live.tables import bank, bank_entry, in_force_by_number
 from nightlamp.banks.rows import Entry
 from nightlamp.errors import BankError
 from nightlamp.signals import Signal, installed
@@ -217,6 +217,17 @@ def get_entries(connection: Connection, ids: Collection[int]) -> dict[int, Store
     for some in batches(ids):
         for row in connection.execute(select(bank_entry).where(bank_entry.c.id.in_(some))):
             found[row.id] = _stored(row)
+    return found
+
+
+def still_stand(connection: Connection, name: str, source_ids: Collection[str]) -> set[str]:
+    """Which of the source's ids have an entry in the enabled bank of this name, in force and undisputed."""
+    query = select(bank_entry.c.source_id).join(bank, bank.c.id == bank_entry.c.bank)
+    query = query.where(bank.c.name == name, bank.c.deleted_at.is_(None), bank.c.enabled)
+    query = query.where(in_force_by_number, ~bank_entry.c.disputed).distinct()
+    found: set[str] = set()
+    for some in batches(source_ids):
+        found.update(connection.scalars(query.where(bank_entry.c.source_id.in_(some))))
     return found
 
 
