@@ -94,6 +94,7 @@ def test_secrets_are_in_no_repr_and_no_error(monkeypatch):
 def test_a_misspelt_variable_is_noticed(monkeypatch):
     monkeypatch.setenv("NIGHTLAMP_DATABASE_ULR", "x")
     monkeypatch.setenv("NIGHTLAMP_CONFIG", "x")
+    monkeypatch.setenv("NIGHTLAMP_TEST_CHROMIUM", "required")
     assert unknown_variables() == ["NIGHTLAMP_DATABASE_ULR"]
 
 

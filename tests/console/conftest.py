@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
+import os
 import re
 import socket
 import threading
@@ -233,11 +235,14 @@ FLAGS = [
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright; skips where there is none."""
-    if not CHROMIUM.exists():
-        pytest.skip("no Chromium: apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
+    """Debian's Chromium, driven by Playwright; skips where there is none, and fails in CI."""
+    driver = importlib.util.find_spec("playwright")
+    if driver is None or not CHROMIUM.exists():
+        how = pytest.fail if os.environ.get("NIGHTLAMP_TEST_CHROMIUM") == "required" else pytest.skip
+        how(f"no {CHROMIUM} (apt-get install chromium)" if driver else "playwright is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS, timeout=120_000)
         yield browser
         browser.close()

@@ -49,7 +49,7 @@ from nightlamp.settings.share import ShareSettings
 PREFIX = "NIGHTLAMP_"
 CONFIG_FILES = (Path("nightlamp.toml"), Path("/etc/nightlamp/nightlamp.toml"))
 # Variables with our prefix that are not settings of the service.
-_NOT_SETTINGS = frozenset({"NIGHTLAMP_CONFIG", "NIGHTLAMP_TEST_DATA", "NIGHTLAMP_TEST_POSTGRES_URL"})
+_CONFIG, _FOR_TESTS = f"{PREFIX}CONFIG", f"{PREFIX}TEST_"
 
 
 def _data_home() -> Path:
@@ -215,7 +215,7 @@ def unknown_variables() -> list[str]:
     return sorted(
         v
         for v in map(str.upper, os.environ)
-        if v.startswith(PREFIX) and v not in known | sections | _NOT_SETTINGS
+        if v.startswith(PREFIX) and not v.startswith(_FOR_TESTS) and v not in known | sections | {_CONFIG}
     )
 
 
