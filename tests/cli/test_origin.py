@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -76,19 +79,46 @@ def test_what_could_not_be_checked_is_status_2(folder: Path) -> None:
 def test_a_scan_says_it_in_each_row_if_asked(folder: Path) -> None:
     (folder / "list.csv").write_text("md5\n" + "0" * 32 + "\n")
 
-    def rows(*options: object) -> dict[str, tuple[str, str]]:
+    def rows(*options: object) -> dict[str, tuple[str, str, list[dict[str, str]]]]:
         result = _invoke(
             "scan", folder, "--bank", folder / "list.csv", "--without", "pdq", "-q", "-o", "-", *options
         )
         found = map(json.loads, result.stdout.splitlines())
-        return {Path(row["path"]).name: (row["origin"], row["origin_sentence"]) for row in found}
+        return {
+            Path(row["path"]).name: (row["origin"], row["origin_sentence"], row["origin_statements"])
+            for row in found
+        }
 
-    assert set(rows().values()) == {("", "")}
+    assert list(rows().values()) == [("", "", [])] * 5
     asked = rows("--origin", "--signers", folder / "signers.pem")
     assert asked["signed.jpg"][0] == "camera-signed"
     assert asked["made.png"][0] == "declared AI-made"
-    assert "a bowl of plums" not in str(asked)
+    (made,) = asked["made.png"][2]
+    assert {"source": "png text", "says": "ai-made", "strength": "declared"}.items() <= made.items()
+    assert "still_life" in made["text"]
+    assert "anybody" in made["forgeable"]
+    assert {s["says"] for s in asked["photo.jpg"][2]} >= {"camera", "time", "serial", "location"}
+    for secret in SECRETS:
+        assert secret not in str(asked)
     assert _invoke("scan", folder, "--bank", folder / "list.csv", "--signers", "x").exit_code == 64
+
+
+def test_a_photo_taken_after_its_file_last_changed_is_told_in_scans_and_their_archives(folder: Path) -> None:
+    for name, year in (("early", 2020), ("late", 2026)):
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            archive.write(folder / "photo.jpg", "photo.jpg")  # of 2024
+        (folder / f"{name}.jpg").write_bytes((folder / "photo.jpg").read_bytes())
+        changed = datetime(year, 1, 1, tzinfo=UTC).timestamp()
+        for suffix in ("zip", "jpg"):
+            os.utime(folder / f"{name}.{suffix}", (changed, changed))
+    (folder / "list.csv").write_text("md5\n" + "0" * 32 + "\n")
+
+    result = _invoke("scan", folder, "--bank", folder / "list.csv", "--origin", "-q", "-o", "-")
+
+    rows = map(json.loads, result.stdout.splitlines())
+    late = {row["path"]: "after it arrived" in str(row["origin_statements"]) for row in rows}
+    assert [late[f"{folder}/{name}"] for name in ("early.jpg", "early.zip!/photo.jpg")] == [True, True]
+    assert [late[f"{folder}/{name}"] for name in ("late.jpg", "late.zip!/photo.jpg")] == [False, False]
 
 
 def test_the_pixels_are_looked_at_on_request(folder: Path) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from PIL import Image
 from sqlalchemy import select
 
 from nightlamp.audit.tables import audit_record
@@ -35,6 +37,22 @@ def test_what_matches_nothing_is_allowed_and_not_kept(node: Node) -> None:
     assert node.count("vault_object") == 0
     assert node.count("lookback_item") == 1
     assert node.audit_is_whole()
+
+
+def test_a_photo_that_says_it_was_taken_after_it_came_in_is_told(lite: Node) -> None:
+    def told(years: int) -> list[object]:
+        exif, out = Image.Exif(), io.BytesIO()
+        taken = lite.now[0].replace(year=lite.now[0].year + years)
+        exif.get_ifd(0x8769)[36867] = f"{taken:%Y:%m:%d %H:%M:%S}"
+        Image.new("L", (64, 64)).save(out, "JPEG", exif=exif)
+        with reading(lite.engine) as connection:
+            origin = get_item(connection, lite.submit(out.getvalue()).item).origin
+        return [s.field("after arrival") for s in origin.statements if s.says == "time"]
+
+    lite.add_bank("list")
+
+    assert told(1) == [True]
+    assert told(-1) == [None]
 
 
 def test_what_the_policy_holds_is_sealed_with_its_verdict_match_and_audit_record(node: Node) -> None:

@@ -90,6 +90,23 @@ def test_a_capture_time_after_the_arrival_is_told(photo: bytes) -> None:
     assert not after(2025)
 
 
+@pytest.mark.parametrize(
+    ("offset", "late"), [("-14:00", True), ("", False), ("+14:00", False)], ids=["behind", "unknown", "ahead"]
+)
+def test_a_change_after_the_arrival_is_told_too_whatever_its_capture_time_is(offset: str, late: bool) -> None:
+    exif = camera()
+    exif[306] = "2025:01:02 01:00:00"
+    if offset:
+        exif.get_ifd(0x8769)[36880] = offset
+
+    found = origin_of(jpeg(exif), received=datetime(2025, 1, 1, tzinfo=UTC))
+
+    (said,) = (s for s in found.statements if s.says == "time")
+    text = "it says that it was taken at 2024:05:01 12:00:00"
+    assert said.text == text + ", and changed at 2025:01:02 01:00:00, which is after it arrived" * late
+    assert bool(said.field("after arrival")) is late
+
+
 @pytest.mark.parametrize("text", ["", "soon", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
 def test_a_time_that_makes_no_sense_is_only_told(text: str) -> None:
     found = origin_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from nightlamp.scan import Row, RowMatch
+from nightlamp.scan import Row, RowMatch, RowStatement
 from nightlamp.values import Unchecked
 
 # Anything that a row may hold by the time it is one: valid UTF-8, controls taken out of paths.
@@ -38,6 +38,10 @@ rows = st.builds(
     benign=st.booleans(),
     origin=st.sampled_from(["", "unknown", "declared AI-made"]),
     origin_sentence=_text,
+    origin_statements=st.lists(
+        st.builds(RowStatement, source=_text, says=_text, text=_text, strength=_text, forgeable=_text),
+        max_size=2,
+    ).map(tuple),
 )
 
 

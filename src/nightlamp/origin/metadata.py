@@ -15,7 +15,8 @@ from nightlamp.origin.xmp import Properties
 from nightlamp.values import Channel, Statement, Strength
 
 _MAKE, _MODEL, _SOFTWARE, _DESCRIPTION, _TITLE, _ARTIST, _CHANGED = 271, 272, 305, 270, 269, 315, 306
-_EXIF_IFD, _GPS_IFD, _TAKEN, _OFFSET, _COMMENT = 34665, 34853, 36867, 36881, 37510
+_EXIF_IFD, _GPS_IFD, _TAKEN, _COMMENT = 34665, 34853, 36867, 37510
+_OFFSET_TAKEN, _OFFSET_CHANGED = 36881, 36880
 _SERIALS = {42033: "body", 42037: "lens", 50735: "body", 42032: "owner"}
 _SHOT = {
     33434: "exposure",
@@ -116,21 +117,22 @@ def _times(main: Directory, detail: Directory | None, received: datetime | None)
     changed = main.text(_CHANGED)
     if not taken and not changed:
         return
-    moment = _moment(taken, detail.text(_OFFSET) if detail else "")
-    text = (
-        f"it says that it was taken at {clean(taken, 30)}"
-        if taken
-        else f"it says that it was changed at {clean(changed, 30)}"
+    taken_late, changed_late = (
+        _after(_moment(text, detail.text(offset) if detail else ""), received)
+        for text, offset in ((taken, _OFFSET_TAKEN), (changed, _OFFSET_CHANGED))
     )
-    late = _after(moment, received)
-    if late:
-        text += _LATE
+    told = []
+    if taken:
+        told.append(f"taken at {clean(taken, 30)}" + (_LATE if taken_late else ""))
+    if changed_late or not taken:
+        told.append(f"changed at {clean(changed, 30)}" + (_LATE if changed_late else ""))
+    text = f"it says that it was {', and '.join(told)}"
     yield state(
         "exif",
         "time",
         text,
         Strength.CONTEXT,
-        {"taken": taken, "changed": changed, "after arrival": late or None},
+        {"taken": taken, "changed": changed, "after arrival": taken_late or changed_late or None},
     )
 
 

@@ -12,7 +12,7 @@ from nightlamp.scan.manifest import FORMATS, Format, Manifest, Output, format_of
 from nightlamp.scan.names import member_text, path_parts, path_text, printable
 from nightlamp.scan.parquet import Parquet
 from nightlamp.scan.pipeline import Pipeline
-from nightlamp.scan.row import Row, RowMatch, Secrets
+from nightlamp.scan.row import Row, RowMatch, RowStatement, Secrets
 from nightlamp.scan.run import scan
 from nightlamp.scan.totals import ROWS, Totals
 
@@ -31,6 +31,7 @@ __all__ = [
     "Pipeline",
     "Row",
     "RowMatch",
+    "RowStatement",
     "Secrets",
     "Stream",
     "Totals",

@@ -19,7 +19,7 @@ from nightlamp.scan.row import Row, from_json, to_json
 
 _SYNC_SECONDS = 5.0
 _COLUMNS = [f.name for f in fields(Row)]
-_NESTED = ("reasons", "matches", "unchecked", "benign")
+_NESTED = ("reasons", "matches", "unchecked", "benign", "origin_statements")
 
 
 @dataclass(frozen=True, slots=True)

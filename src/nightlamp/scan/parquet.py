@@ -8,12 +8,13 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nightlamp.errors import OutputError
 from nightlamp.scan.disk import Disk
-from nightlamp.scan.row import Row, from_json, to_json
+from nightlamp.scan.row import Row, RowStatement, from_json, to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -181,6 +182,7 @@ def schema() -> pa.Schema:
         ("value", text),
         ("entry_id", text),
     ]
+    statement = [column.name for column in fields(RowStatement)]
     return pa.schema(
         [
             ("path", text),
@@ -195,6 +197,7 @@ def schema() -> pa.Schema:
             ("benign", flag),
             ("origin", text),
             ("origin_sentence", text),
+            ("origin_statements", pa.list_(pa.struct([(name, text) for name in statement]))),
         ]
     )
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nightlamp.examine import Workers
@@ -104,7 +105,8 @@ class Pipeline:
             known: Future[Examination] = Future()
             known.set_result(Examination("", item.size, unchecked=(item.problem,)))
             return known
-        return self.workers.examine(Path(item.file or "") if item.content is None else item.content)
+        source = Path(item.file or "") if item.content is None else item.content
+        return self.workers.examine(source, received=_changed(item))
 
     def _finished(self, item: Item, future: Future[Examination]) -> Iterator[tuple[Item, Examination] | None]:
         if not future.done():
@@ -129,6 +131,14 @@ class Pipeline:
                 problems.append(Unchecked("members", member.error.code, member.error.detail))
             else:
                 yield _member_item(archive, member)
+
+
+def _changed(item: Item) -> datetime | None:
+    """When the item's file last changed: what was taken later is odd. None where a clock was never right."""
+    try:
+        return datetime.fromtimestamp(item.mtime / 1e6, UTC) if item.mtime > 0 else None
+    except (OSError, OverflowError, ValueError):
+        return None
 
 
 def _member_item(archive: Item, member: Member) -> Item:

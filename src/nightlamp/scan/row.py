@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 from nightlamp.scan.items import Item
 from nightlamp.scan.names import printable
-from nightlamp.values import Action, Examination, Match, Unchecked, Verdict
+from nightlamp.values import Action, Examination, Match, Statement, Unchecked, Verdict
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,17 @@ class RowMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class RowStatement:
+    """What the item says of how it was made: a ``Statement`` without fields, which no two readers share."""
+
+    source: str
+    says: str
+    text: str
+    strength: str
+    forgeable: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """What a scan says of one item; see docs/scan.md for each column."""
 
@@ -54,6 +65,7 @@ class Row:
     benign: bool
     origin: str = ""
     origin_sentence: str = ""
+    origin_statements: tuple[RowStatement, ...] = ()
 
     @property
     def hit(self) -> bool:
@@ -92,6 +104,17 @@ def row_of(item: Item, examination: Examination, verdict: Verdict, secrets: Secr
         verdict.benign,
         examination.origin.outcome if examination.origin else "",
         printable(examination.origin.sentence) if examination.origin else "",
+        tuple(map(_row_statement, examination.origin.statements)) if examination.origin else (),
+    )
+
+
+def _row_statement(statement: Statement) -> RowStatement:
+    return RowStatement(
+        statement.source,
+        statement.says,
+        printable(statement.text),
+        statement.strength.name.lower(),
+        printable(statement.forgeable),
     )
 
 
@@ -138,6 +161,7 @@ def from_json(plain: Any) -> Row:
                 "reasons": tuple(plain["reasons"]),
                 "matches": tuple(RowMatch(**match) for match in plain["matches"]),
                 "unchecked": tuple(Unchecked(**u) for u in plain["unchecked"]),
+                "origin_statements": tuple(RowStatement(**s) for s in plain["origin_statements"]),
             }
         )
     except (TypeError, KeyError) as error:
