@@ -98,6 +98,48 @@ def test_a_url_that_is_listed_is_blocked_though_it_is_not_there(start: Start, sq
     assert [(u["what"], u["why"]) for u in verdict["unchecked"]] == [("content", "not fetched")]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_what_came_with_a_url_is_matched_too_when_its_content_has_come(
+    start: Start, database_url: str, serve: Serve, there: bool
+) -> None:
+    from nightlamp.intake import Submission
+    from nightlamp.values import Fingerprint
+    from nightlamp.vault import Identity
+
+    # given URLs of pictures that no list knows: one with a listed link, one with a listed digest, one with neither
+    source = serve(answer(picture()) if there else answer(b"", "404 Not Found"))
+    settings = {"vault": {"recipients": Identity.generate().public}}
+    service = start(database_url, **settings)
+    signal, value = digest("md5", b"another file")
+    service.bank("list", ("url-host", "bad.example"), (signal, value))
+    url = f"http://127.0.0.1:{source.port}/a.png"
+    texts = ("see https://www.bad.example/x?y=1 there", "see https://good.example/")
+    listed, harmless = (
+        service.post("/v1/items", json={"url": url, "text": text}).json()["id"] for text in texts
+    )
+    prints = (Fingerprint(signal, bytes.fromhex(value)), Fingerprint("strange", b"x", quality=3))
+    hashed = service.node.intake.submit(Submission("thekey", url=url, fingerprints=prints)).item
+
+    # when the node is gone before it fetched them, and another has its database
+    service.client.close()
+    service = start(database_url, fetch=fetcher_for(source), admin=service.admin, **settings)
+    for attempt in range(4):
+        service.run("urls")
+        later(service, minutes=20 * (attempt + 1))
+
+    # then its verdicts stand on what came besides as well, and say what of it was not checked
+    def matched(item: str) -> tuple[str, set[str], set[str]]:
+        [verdict] = service.get(f"/v1/items/{item}/verdicts").json()["verdicts"]
+        stored = told(service, item)
+        assert stored["state"] == ("done" if there else "failed")
+        unchecked = {u["what"] for u in verdict["unchecked"]}
+        return stored["action"], {m["signal"] for m in verdict["matches"]}, unchecked - {"content"}
+
+    assert matched(listed) == ("block", {"url-host"}, set())
+    assert matched(hashed) == ("block", {"md5"}, {"strange"})
+    assert matched(harmless) == ("allow" if there else "review", set(), set())
+
+
 @pytest.mark.parametrize("tracking", [(), ("default", "ref"), ("ref",)])
 def test_urls_are_looked_up_as_lists_have_them_and_without_the_operators_tracking(
     start: Start, sqlite_url: str, serve: Serve, tracking: tuple[str, ...]

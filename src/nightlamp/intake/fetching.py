@@ -17,7 +17,7 @@ from nightlamp.intake.content import Content
 from nightlamp.intake.deciding import Subject
 from nightlamp.intake.intake import Intake
 from nightlamp.intake.recording import Entry, retry_later
-from nightlamp.intake.submission import Submission, Where
+from nightlamp.intake.submission import Submission, Where, unpacked
 from nightlamp.intake.tables import fetch, item
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock, Writer, utc_now
@@ -97,7 +97,7 @@ class UrlFetcher:
             of.key,
             content,
             row.url,
-            reached,
+            (*reached, *unpacked(row.given)),
             platform_id=of.platform_id,
             actor=of.actor,
             where=Where.from_json(of.context),

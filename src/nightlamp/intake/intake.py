@@ -148,9 +148,7 @@ class Intake:
             if submission.content is not None:
                 self._examine(entry, submission.content)
             elif submission.url and not entry.lease:
-                if submission.idempotency:
-                    entry.request = submission.request(None)
-                self.recorder.record([entry])
+                self._put_off(entry)
             else:
                 self._arrived(entry, entry.subject.examination)
         except Exception as error:  # noqa: BLE001 (whoever waits must hear of it)
@@ -213,6 +211,16 @@ class Intake:
                 _fail(entry, error)
 
         examination.add_done_callback(done)
+
+    def _put_off(self, entry: Entry) -> None:
+        """A URL is to be fetched: of what came besides, the text is not kept, its URLs' fingerprints are."""
+        submission = entry.subject.submission
+        if submission.idempotency:
+            entry.request = submission.request(None)
+        given = replace(submission, url="").given(self.tracking)
+        examination = replace(entry.subject.examination, fingerprints=given)
+        entry.subject = replace(entry.subject, examination=examination)
+        self.recorder.record([entry])
 
     def _arrived(self, entry: Entry, content: Examination) -> None:
         """The content's examination is there: add what was given besides, and wait for the lookup."""

@@ -23,7 +23,7 @@ from nightlamp import audit
 from nightlamp.errors import IntakeError, StoreError, UnavailableError, UndecidedError
 from nightlamp.intake.deciding import Subject
 from nightlamp.intake.records import get_ruling, pack_matches, pack_ruling
-from nightlamp.intake.submission import Outcome, Ruling
+from nightlamp.intake.submission import Outcome, Ruling, packed
 from nightlamp.intake.tables import fetch, for_review, idempotency, item, match, outbox, verdict, webhook
 from nightlamp.lookback import Past, remember_all
 from nightlamp.origin import to_json
@@ -38,7 +38,7 @@ _TRIES = 2
 # Made once: building a statement costs more than running it.
 _ITEM, _VERDICT, _NAME = Rows(item), Rows(verdict), Rows(idempotency)
 _MATCH = Rows(match, [name for name in match.c.keys() if name != "id"])  # noqa: SIM118 (names, not columns)
-_FETCH = Rows(fetch, ["id", "url", "attempts", "due"])
+_FETCH = Rows(fetch, ["id", "url", "given", "attempts", "due"])
 _OUTBOX = Rows(outbox, ["id", "webhook", "item", "payload", "state", "attempts", "last", "created_at", "due"])
 _REVIEW = Rows(for_review, ["item", "verdict", "at", "prints"])
 _ENDPOINTS = Prepared(select(webhook.c.id, webhook.c.every).where(webhook.c.disabled_at.is_(None)))
@@ -51,7 +51,7 @@ class Entry:
     """One item to be written.
 
     Args:
-        subject: what was decided upon; with a URL item that is pending, an empty examination.
+        subject: what was decided upon; of a URL item that is pending, the fingerprints of what came besides.
         ruling: None for a URL item that is pending.
         received_at: when it came in.
         outcome: resolved once it is durable.
@@ -274,7 +274,13 @@ def _write_items(connection: Connection, entries: Sequence[Entry], objects: dict
     _FETCH.add(
         connection,
         [
-            {"id": e.subject.item, "url": e.subject.submission.url, "attempts": 0, "due": e.received_at}
+            {
+                "id": e.subject.item,
+                "url": e.subject.submission.url,
+                "given": packed(e.subject.examination.fingerprints),
+                "attempts": 0,
+                "due": e.received_at,
+            }
             for e in waiting
         ],
     )

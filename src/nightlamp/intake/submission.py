@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -102,16 +102,25 @@ class Submission:
         digest = examination and next(
             (f.value.hex() for f in examination.fingerprints if f.signal == "sha256"), ""
         )
-        given = [[f.signal, f.value.hex(), f.view, f.frame, f.quality, f.seconds] for f in self.fingerprints]
         parts: list[object] = [
             self.kind,
             digest if self.content is not None else "",
             self.url,
             self.text,
-            given,
+            packed(self.fingerprints),
         ]
         parts += [self.platform_id, self.actor, self.where.as_json(), self.wait]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+
+
+def packed(fingerprints: Iterable[Fingerprint]) -> list[list[Any]]:
+    """As JSON, for a request's hash and the row of a URL that is to be fetched."""
+    return [[f.signal, f.value.hex(), f.view, f.frame, f.quality, f.seconds] for f in fingerprints]
+
+
+def unpacked(stored: Iterable[Sequence[Any]]) -> tuple[Fingerprint, ...]:
+    """The inverse of ``packed``."""
+    return tuple(Fingerprint(signal, bytes.fromhex(value), *told) for signal, value, *told in stored)
 
 
 @dataclass(frozen=True, slots=True)

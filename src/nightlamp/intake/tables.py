@@ -142,6 +142,7 @@ fetch = Table(
     Column("id", ID, ForeignKey("item.id"), primary_key=True),
     Column("url", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("given", JSON, nullable=False),  # fingerprints of what came besides: [[signal, hex, view, …], …]
     Column("due", UtcDateTime, nullable=False, index=True),
     Column("lease", String(36)),
     Column("lease_until", UtcDateTime),

@@ -102,6 +102,7 @@ def upgrade() -> None:
         "fetch",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("given", sa.JSON(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due", UtcDateTime(), nullable=False),
         sa.Column("lease", sa.String(length=36), nullable=True),
