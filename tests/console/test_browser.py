@@ -27,11 +27,13 @@ def test_somebody_signs_in_by_keyboard_alone(live, tab):
     house, address = live
     tab.goto(f"{address}/")
     tab.wait_for_url("**/sign-in")
+    tab.wait_for_selector("input:focus")  # the browser gives it the focus with the first picture of the page
     for text in ("admin", PASSWORD):
         tab.keyboard.type(text)
         tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
     tab.wait_for_url("**/sign-in/second")
+    tab.wait_for_selector("input:focus")
     tab.keyboard.type(house.code("admin"))
     tab.keyboard.press("Enter")
     tab.wait_for_url("**/console/")
