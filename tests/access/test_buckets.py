@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +32,31 @@ def test_a_large_batch_is_let_through_by_a_full_bucket_and_paid_for_afterwards()
     assert buckets.take("a", 10.0) > 0
     now[0] = 8.2
     assert buckets.take("a", 10.0) == 0.0
+
+
+def test_processes_that_share_a_file_share_the_rate(tmp_path: Path) -> None:
+    now = [0.0]
+    one, two = (Buckets(2.0, tmp_path / "rates", time=lambda: now[0]) for _ in range(2))
+    assert [each.take("a", 1.0) for each in (one, two)] == [0.0, 0.0]
+    assert one.take("a", 1.0) == two.take("a", 1.0) == 1.0
+    assert two.take("b", 1.0) == 0.0
+
+    # one that comes later, in place of one that died, finds it as it is
+    one.close()
+    assert Buckets(2.0, tmp_path / "rates", time=lambda: now[0]).take("a", 1.0) == 1.0
+    two.close()
+
+
+def test_with_more_keys_than_there_is_room_for_those_in_use_keep_their_buckets() -> None:
+    now = [0.0]
+    buckets = Buckets(1.0, time=lambda: now[0])
+    for number in range(20_000):
+        now[0] = number * 1e-4
+        buckets.take("busy", 0.1, 0.0)
+        if number == 5_000:
+            assert buckets.take("busy", 0.1) == 0.0
+        assert buckets.take(f"key {number}", 0.1) == 0.0
+    assert buckets.take("busy", 0.1) > 0
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0.1, 30)), max_size=60), st.floats(0.5, 50))

@@ -19,6 +19,10 @@ import pytest
 
 from nightlamp.server import siblings
 from nightlamp.server.metrics import together
+from nightlamp.server.run import share
+from nightlamp.settings import Settings
+from nightlamp.settings.lookups import LookupsSettings
+from nightlamp.settings.sections import IntakeSettings
 
 PATIENCE = 120.0  # generous: the machine may be busy
 
@@ -125,6 +129,29 @@ def test_one_request_sent_to_both_at_once_is_one_item(pair: Pair) -> None:
         assert sum(not answer["replayed"] for answer in answers) == 1
         found = pair.ask("GET", "/v1/items", params={"platform_id": name}).json()
         assert [item["id"] for item in found["items"]] == [answers[0]["id"]]
+
+
+def test_a_key_has_its_rate_once_whatever_process_it_comes_to(pair: Pair) -> None:
+    secret = pair.told("/v1/keys", name="slow", scopes=["submit"], rate=0.001)["secret"]
+    headers = {"authorization": f"Bearer {secret}"}
+    given = {"fingerprints": [{"signal": "md5", "value": secrets.token_hex(16)}]}
+
+    def status() -> int:
+        return httpx.post(f"{pair.url}/v1/fingerprints", headers=headers, json=given, timeout=60).status_code
+
+    # 401: a process that did not answer in time when it was told of the key
+    until(lambda: status() == 200, "the key is in force")
+    assert {status() for _ in range(20)} <= {429, 401}
+
+
+def test_processes_have_parts_of_what_a_node_has() -> None:
+    lookups = LookupsSettings(photodna_rate=5.0, threads=3)
+    whole = Settings(lookups=lookups, intake=IntakeSettings(workers=4))
+    own = share(whole, 2)
+    assert (own.lookups.photodna_rate, own.lookups.threads, own.intake.workers) == (2.5, 1, 2)
+    rates = {name for name in LookupsSettings.model_fields if name.endswith("_rate")}
+    assert {name for name in rates if getattr(own.lookups, name) * 2 == getattr(lookups, name)} == rates
+    assert share(whole, 8).intake.workers == 1  # each process needs one
 
 
 def test_metrics_are_of_all_processes(pair: Pair) -> None:

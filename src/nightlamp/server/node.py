@@ -147,7 +147,7 @@ class Node:
         self.first_key = self.writer.write(lambda c: access.first(c, now=utc_now()))
         self.writer.write(lambda c: first_policy(c, s.intake.policy_profile, now=utc_now()))
         self.gate = access.Gate(self.engine)
-        self.buckets = access.Buckets(s.access.rush_seconds)
+        self.buckets = access.Buckets(s.access.rush_seconds, self._siblings and self._siblings.rates)
         self.banks = LiveBanks(self.engine, cache_dir=s.data_dir / "banks", elsewhere=True)
         self.policies = ActivePolicy(self.engine)
         self.examiner = Examiner(self._workers, origin=self._asked is not None)
@@ -189,6 +189,7 @@ class Node:
         self.urls.close()
         self.examiner.stop()
         self.renderer.close()
+        self.buckets.close()
         self.writer.close()
         # The database may be away by now: then the next start signs.
         with contextlib.suppress(Exception), self.engine.begin() as connection:

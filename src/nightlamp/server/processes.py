@@ -41,7 +41,7 @@ class Place:
         number: its own, from 0.
         count: how many there are.
         address: host and port to listen on, which another socket may have too.
-        folder: for the processes' sockets among themselves.
+        folder: for what the processes share: sockets among themselves, keys' rates.
     """
 
     def __init__(self, number: int, count: int, address: tuple[str, int], folder: Path) -> None:

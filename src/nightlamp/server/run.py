@@ -62,12 +62,22 @@ def serve(
 def _serve_part(settings: Settings, place: Place, listens: Callable[[], None]) -> None:
     """One process of several."""
     _configure()
-    workers = max((settings.intake.workers or os.cpu_count() or 1) // place.count, 1)
-    intake = settings.intake.model_copy(update={"workers": workers})
-    own = settings.model_copy(update={"intake": intake})
+    own = share(settings, place.count)
     node = Node(own, siblings=Siblings(place.folder, place.number, place.count))
     node.prepare()
     _Server(_config(own, node), lambda *_: listens()).run([place.listening()])
+
+
+def share(settings: Settings, count: int) -> Settings:
+    """What each of ``count`` processes may take of what the settings give to a node."""
+    workers = max((settings.intake.workers or os.cpu_count() or 1) // count, 1)
+    lookups = {name: value / count for name, value in settings.lookups if name.endswith("_rate")}
+    lookups["threads"] = max(settings.lookups.threads // count, 1)
+    parts = {
+        "intake": settings.intake.model_copy(update={"workers": workers}),
+        "lookups": settings.lookups.model_copy(update=lookups),
+    }
+    return settings.model_copy(update=parts)
 
 
 def _configure() -> None:

@@ -22,7 +22,7 @@ class Siblings:
     """One process among those of its node.
 
     Args:
-        folder: of the sockets; only the node's user may enter it.
+        folder: of the sockets and what else they share; only the node's user may enter it.
         number: this process's, from 0.
         count: how many there are.
     """
@@ -32,6 +32,11 @@ class Siblings:
         self._folder = folder
         self._others = [each for each in range(count) if each != number]
         self._server: _Server | None = None
+
+    @property
+    def rates(self) -> Path:
+        """The file that all of them keep their keys' rates in."""
+        return self._folder / "rates"
 
     def answer(self, answers: Mapping[str, Callable[[], str]]) -> None:
         """From now on answer these questions, each in a thread of its own."""
