@@ -1,7 +1,7 @@
 """Token buckets: how much each key may do in a while, on this node.
 
-A node's processes share their buckets, in memory; nodes do not: a shared count would cost every request a round
-trip to the database. So a key may do as many times its rate as there are nodes.
+A node's processes share their buckets, in memory; nodes do not: a shared count would cost every request a
+round trip to the database. So a key may do as many times its rate as there are nodes.
 """
 
 from __future__ import annotations
