@@ -17,13 +17,14 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd" / "nightlamp.service"
 DOCKERFILE = (DEPLOY / "docker" / "Dockerfile").read_text()
+PAGE = (ROOT / "docs" / "deployment.md").read_text()
 COMPOSE = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
 SETTINGS = {PREFIX + name.replace(".", "_").upper() for name, _ in values(Settings.model_construct())}
 
 
 def test_every_variable_names_a_setting() -> None:
     texts = [UNIT.read_text(), DOCKERFILE, (DEPLOY / "docker" / "compose.yaml").read_text()]
-    texts.append((ROOT / "docs" / "deployment.md").read_text())
+    texts.append(PAGE)
     named = set(re.findall(rf"\b{PREFIX}\w+", "\n".join(texts)))
     assert named <= SETTINGS, named - SETTINGS
     assert len(named) > 8
@@ -62,14 +63,19 @@ def test_the_image_runs_as_nobody_in_particular_and_names_no_registry() -> None:
     assert all("." not in image.split("/")[0].split(":")[0] for image in images)
 
 
-def test_two_nodes_share_database_vault_and_signing_key() -> None:
+def test_two_nodes_share_database_vault_and_keys() -> None:
     nodes = [COMPOSE["services"][name] for name in ("node1", "node2")]
     for node in nodes:
         assert node["environment"] == nodes[0]["environment"]
-        assert node["secrets"] == ["audit-key"]
+        assert node["secrets"] == list(COMPOSE["secrets"])
         assert node["read_only"]
         assert node["cap_drop"] == ["ALL"]
     assert nodes[0]["environment"]["NIGHTLAMP_VAULT_BACKEND"] == "s3"
+    # Files that a node makes in its own data folder otherwise: others could not check, or open, what it wrote.
+    for setting in ("audit.key_file", "console.key_file"):
+        path = nodes[0]["environment"][PREFIX + setting.replace(".", "_").upper()]
+        assert path.removeprefix("/run/secrets/") in COMPOSE["secrets"]
+        assert f"`{setting}`" in PAGE
     mounted = [{volume.split(":")[0] for volume in node["volumes"]} for node in nodes]
     assert mounted[0].isdisjoint(mounted[1])
     assert mounted[0] | mounted[1] <= set(COMPOSE["volumes"])
