@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.signals.plugins import install
 
 PLUGIN = """
 import ctypes, os, sys, time
@@ -42,10 +43,6 @@ HOSTILE = Signal("hostile", 1, "exact", hex_parser(1), bytes.hex, of_frame=look)
 @pytest.fixture
 def hostile_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Installs, for processes started from now on, a signal that crashes at a width of 301, hangs at 302 …"""
-    site = tmp_path / "site"
-    info = site / "hostile-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "hostile_signal.py").write_text(PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[nightlamp.signals]\nhostile = hostile_signal:HOSTILE\n")
+    entry = {"hostile": "hostile_signal:HOSTILE"}
+    site = install(tmp_path / "site", "hostile", entry, hostile_signal=PLUGIN)
     monkeypatch.setenv("PYTHONPATH", str(site))
