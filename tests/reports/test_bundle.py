@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import tarfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,13 @@ from nightlamp.audit import PublicKeys, SigningKey, verify_export
 from nightlamp.cases.tables import case_item, decision, review_case
 from nightlamp.errors import OutputError, ReportError, VaultError
 from nightlamp.intake import get_item
-from nightlamp.reports.authorities import authorities, conforms
+from nightlamp.reports.authorities import GROUP, authorities, conforms
 from nightlamp.reports.bundle import Document, bundle, check, check_opened, disclose
 from nightlamp.reports.bundle import Office as Maker
 from nightlamp.reports.tables import report
 from nightlamp.settings.reports import ReportsSettings
 from nightlamp.store import new_id, reading
+from nightlamp.values import Hold
 from nightlamp.vault import Identity, Recipients, destroy
 from nightlamp.vault.holds import running
 
@@ -239,6 +242,18 @@ def test_the_content_is_held_and_the_log_says_what_was_made(
     assert "report.bundled" in office.audited()
 
 
+@pytest.mark.parametrize(("days", "held"), [(30, 365), (400, 400)])
+def test_what_the_operator_sets_makes_the_term_longer_and_never_shorter(
+    office: Office, maker: Maker, theirs: Identity, tmp_path: Path, days: int, held: int
+) -> None:
+    of = replace(maker, settings=SETTINGS.model_copy(update={"hold_days": days}))
+    for name in ("nca", "generic"):
+        bundle(of, confirmed(office, 1), tmp_path / name, to(theirs), authority=name)
+    with reading(office.engine) as connection:
+        terms = {each.reason: (each.expires - NOON).days for each in running(connection)}
+    assert (terms["report to nca"], terms["report to generic"]) == (held, held)
+
+
 class TestUnitedKingdom:
     def test_what_ncmec_has_need_not_be_reported_again(
         self, office: Office, maker: Maker, theirs: Identity, tmp_path: Path
@@ -295,8 +310,70 @@ def test_an_authority_that_leaves_things_out_does_not_conform() -> None:
             return document.model_copy(update={"items": (), "notes": ()})
 
     wrong = "\n".join(conforms(Bad()))
-    for each in ("profile.name", "profile.jurisdiction", "changed items", "lost notes", "of nothing"):
+    for each in ("profile.name", "profile.retention", "changed items", "lost notes", "of nothing"):
         assert each in wrong
+
+
+PLUGIN = """
+from nightlamp.reports.authorities import Profile
+from nightlamp.values import Hold
+
+class Atlantis:
+    profile = Profile("atlantis", "The hotline of Atlantis", "AT", "By hand.", retention=Hold(months=6))
+    def faults(self, document):
+        return () if document.items else ("there is nothing in it",)
+    def prepare(self, document):
+        return document
+
+ATLANTIS = Atlantis()
+NOTHING = object()
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Installs, for this process, what a package brings under the entry point group."""
+    site = tmp_path / "site"
+    info = site / "atlantis-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "atlantis_authority.py").write_text(PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: atlantis\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(site)
+
+    def install(*values: str) -> None:
+        entries = [f"a{at} = atlantis_authority:{value}" for at, value in enumerate(values)]
+        (info / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *entries, ""]))
+        authorities.cache_clear()
+
+    yield install
+    authorities.cache_clear()
+    sys.modules.pop("atlantis_authority", None)
+
+
+def test_a_plugin_brings_an_authority_and_the_term_of_its_law(
+    office: Office, maker: Maker, theirs: Identity, tmp_path: Path, plugin: Callable[..., None]
+) -> None:
+    plugin("ATLANTIS")
+    assert conforms(authorities()["atlantis"]) == []
+    bundle(maker, confirmed(office, 1), tmp_path / "package", to(theirs), authority="atlantis")
+    with reading(office.engine) as connection:
+        [hold] = [each for each in running(connection) if each.reason == "report to atlantis"]
+    assert (hold.jurisdiction, hold.expires) == ("AT", Hold(months=6).until(NOON))
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (["MISSING"], r"cannot be imported \(AttributeError\)"),
+        (["NOTHING"], "is no authority"),
+        (["ATLANTIS", "ATLANTIS"], "two plug-ins bring"),
+    ],
+)
+def test_a_plugin_that_is_none_is_named(plugin: Callable[..., None], values: list[str], says: str) -> None:
+    plugin(*values)
+    with pytest.raises(ReportError, match=says) as refused:
+        authorities()
+    assert "atlantis_authority" in str(refused.value.where)
 
 
 def test_the_schema_is_the_one_that_is_documented() -> None:

@@ -8,7 +8,7 @@ person said otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from nightlamp.audit import Detail
 from nightlamp.cases import FinalDecision, final_decision, viewed
 from nightlamp.cases.tables import case_item, decision, review_case
-from nightlamp.errors import ReportError
+from nightlamp.errors import ReportError, VaultError
 from nightlamp.intake import StoredItem, get_item
 from nightlamp.intake.records import matches_of
 from nightlamp.reports.cybertip import Fault, FileDetails, Report
@@ -120,15 +120,24 @@ class Operator:
             s.by_rule == UNSEEN,
         )
 
-    def until(self, start: datetime) -> datetime:
-        """How long evidence is held that is reported at ``start``.
+    def until(self, start: datetime, law: Callable[[datetime], datetime] | None = None) -> datetime:
+        """How long evidence is held that is reported at ``start``: what is set, and never less than the law.
+
+        Args:
+            start: when.
+            law: gives the end of its term; None: that of the jurisdiction.
 
         Raises:
             VaultError: no term is known for the jurisdiction, and none is set.
         """
-        if self.hold_days is not None:
-            return start + timedelta(days=self.hold_days)
-        return term(self.jurisdiction, start)
+        chosen = start + timedelta(days=self.hold_days) if self.hold_days is not None else None
+        try:
+            legal = law(start) if law is not None else term(self.jurisdiction, start)
+        except VaultError:
+            if chosen is None:
+                raise
+            return chosen
+        return legal if chosen is None else max(legal, chosen)
 
     def hold(self, now: datetime) -> HoldRequest:
         """The hold of a file that is reported."""

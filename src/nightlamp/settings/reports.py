@@ -57,7 +57,7 @@ class ReportsSettings(Section):
     hold_days: PositiveInt | None = Field(
         default=None,
         le=36_500,
-        description="how long evidence is held from the report on; default: the law's term",
+        description="how long evidence is held from the report on; default, and never less: the law's term",
     )
     disclosure_people: Literal[1, 2] = Field(
         default=1, description="people who must ask for a disclosure to law enforcement before it is made"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
@@ -11,6 +12,8 @@ from typing import Protocol, runtime_checkable
 
 from nightlamp.errors import ReportError
 from nightlamp.reports.document import Document
+from nightlamp.values import Hold
+from nightlamp.vault import term
 
 GROUP = "nightlamp.authorities"
 
@@ -22,10 +25,11 @@ class Profile:
     Args:
         name: short, lower-case.
         title: for people.
-        jurisdiction: whose law; evidence is held for its term (``nightlamp.vault.term``).
+        jurisdiction: whose law; a short name.
         transport: how a report gets there, in a sentence that is true today.
         duties: what the operator must know; shown with every package.
         instead: authorities whose finished report makes one to this one needless.
+        retention: how long that law has content kept; None: as ``nightlamp.vault.term`` knows it.
     """
 
     name: str
@@ -34,6 +38,16 @@ class Profile:
     transport: str
     duties: tuple[str, ...] = ()
     instead: tuple[str, ...] = ()
+    retention: Hold | None = None
+
+    def term(self, start: datetime) -> datetime:
+        """Until when content is held that is reported at ``start``.
+
+        Raises:
+            VaultError: it has no retention, and no term is known for its jurisdiction.
+        """
+        end = self.retention.until(start) if self.retention is not None else None
+        return end or term(self.jurisdiction, start)
 
 
 @runtime_checkable

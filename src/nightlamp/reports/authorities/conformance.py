@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from nightlamp.errors import ReportError, VaultError
 from nightlamp.reports.authorities.authority import Authority
 from nightlamp.reports.document import Decision, Document, Elsewhere, Item, Person, Reporter
-from nightlamp.vault import term
 
 _NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+_LONGEST_PLACE = 20
 _KEPT = (
     *("format", "v", "id", "purpose", "made_at", "authority", "urgent", "reporter", "decision", "persons"),
     *("items", "elsewhere", "custody"),
@@ -33,9 +33,11 @@ def conforms(authority: Authority) -> list[str]:
         if not getattr(profile, field).strip():
             wrong.append(f"profile.{field}: must say something")
     try:
-        term(profile.jurisdiction, _NOW)
+        profile.term(_NOW)
     except VaultError:
-        wrong.append("profile.jurisdiction: no term of retention is known for it")
+        wrong.append("profile.retention: no term is known for its jurisdiction, and it brings none")
+    if not 1 <= len(profile.jurisdiction) <= _LONGEST_PLACE:
+        wrong.append(f"profile.jurisdiction: 1 to {_LONGEST_PLACE} characters")
     for name, document in _documents(profile.name).items():
         wrong += [f"{name}: {each}" for each in _on(authority, document)]
     if not authority.faults(_documents(profile.name)["empty"]):

@@ -31,7 +31,7 @@ from nightlamp.reports.exports import give_export, ready_export
 from nightlamp.reports.tables import disclosure_ask, report_package
 from nightlamp.settings.reports import ReportsSettings
 from nightlamp.store import reading
-from nightlamp.vault import HoldRequest, Identity, Recipients, Vault, hold_for_request, reference_of, term
+from nightlamp.vault import HoldRequest, Identity, Recipients, Vault, hold_for_request, reference_of
 from nightlamp.vault.holds import place_hold
 
 ASKED = timedelta(days=7)  # so long a first person's word for a disclosure counts
@@ -109,9 +109,8 @@ def bundle(
         raise ReportError("invalid", faults[0], where=authority)
 
     def made(connection: Connection, files: int) -> None:
-        # As in drafts: the days that the operator set, else the term of the law that it is for.
-        days = office.settings.hold_days
-        until = now + timedelta(days=days) if days is not None else term(place, now)
+        law = to.profile.term if authority != "generic" else None
+        until = Operator.of(office.settings).until(now, law)
         hold = HoldRequest(f"report to {authority}", place, until)
         for object_id in dict.fromkeys(gathered.objects.values()):
             place_hold(connection, object_id, hold, actor=office.actor, now=now)
