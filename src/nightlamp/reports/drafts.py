@@ -2,8 +2,8 @@
 
 Nothing is guessed. What a person has to find out is asked (``StoredReport.asks``); what must be there and is
 not is found by ``check``. ``fileViewedByEsp`` and ``exifViewedByEsp`` say what audited reveals say, and
-nothing else; ``generativeAi`` is said where a person said so, or the file itself declares or signs it and no
-person said otherwise.
+nothing else; no reveal shows metadata, so that the second is false. ``generativeAi`` is said where a person
+said so, or the file itself declares or signs it and no person said otherwise.
 """
 
 from __future__ import annotations
