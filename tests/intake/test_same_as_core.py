@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from nightlamp.banks import Entry
 from nightlamp.banks.live import add_entries, all_banks, create_bank, delete_bank
 from nightlamp.examine import examine
-from nightlamp.intake import Content, Submission, activate_policy, add_policy
+from nightlamp.intake import Content, Submission, activate_policy, add_policy, dry_run
 from nightlamp.origin import Asked
 from nightlamp.policy import load, profile_text
 from nightlamp.screening import Screener
 from nightlamp.signals import installed
-from nightlamp.store import utc_now
+from nightlamp.store import reading, utc_now
 from nightlamp.values import Bank, Fingerprint, Match, Verdict
 
 from .conftest import Node, digest, generated, picture
@@ -210,3 +210,29 @@ def test_fingerprints_alone_give_the_verdict_of_the_content_where_it_could_be_ch
     whole = lite.submit(data).ruling.verdict
     alone = lite.submit(fingerprints=examined(data).fingerprints).ruling.verdict
     assert plain(alone) == plain(replace(whole, unchecked=()))
+
+
+def test_another_policy_is_tried_on_what_the_list_was_about(lite: Node) -> None:
+    data = CONTENTS[0]
+    entry = Entry(*digest("md5", data), "e", "an ideology")
+    put(lite, [(Bank("b1", "s", "terrorism"), entry)], POLICIES[0])
+    verdict = lite.submit(data).ruling.verdict
+    text = """\
+nightlamp-policy: 1
+name: other
+rules:
+  - id: other
+    when: matches.exists(m, m.bank_category == 'terrorism' && m.category == 'an ideology')
+    then: review
+    reason: "Other."
+  - id: rest
+    when: "true"
+    then: block
+    reason: "The rest."
+"""
+
+    with reading(lite.engine) as connection:
+        tried = dry_run(connection, load(POLICIES[0]), load(text), limit=1)
+
+    assert verdict.rule == "terrorist-content"
+    assert [change.after.rule for change in tried.replay.changes] == ["other"]

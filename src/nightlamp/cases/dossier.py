@@ -296,7 +296,7 @@ _MATCHES = (
 
 
 def _match(row: Any) -> Match:
-    bank = Bank(row.bank, row.source, row.category, row.trust, row.benign)
+    bank = Bank(row.bank, row.source, row.bank_category, row.trust, row.benign)
     fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality, row.seconds)
     return Match(fingerprint, bank, row.entry_id, row.category, row.distance, row.disputed)
 

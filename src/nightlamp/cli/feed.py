@@ -66,7 +66,7 @@ def feed() -> None:
     "--max-loss", type=float, default=0.2, show_default=True, help="Share lost in a day: then stop."
 )
 @click.option("--feedback", is_flag=True, help="Send people's findings back to the exchange.")
-@click.option("--category", default="", help="Of the bank, if it is made.")
+@click.option("--category", default="", help="Of the bank, if it is made: csam, ncii …")
 @click.option("--trust", type=click.Choice(["low", "medium", "high"]), default="medium", show_default=True)
 @click.option("--benign", is_flag=True, help="The list is of known harmless files.")
 @config_option

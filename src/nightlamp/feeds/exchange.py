@@ -215,6 +215,7 @@ class Kind:
         config: the model of what an operator sets.
         secrets: names of the secrets that it needs, with what each is.
         optional: those of them that it can do without.
+        category: of the bank that is made for it, if the operator names none.
         open: (config, secrets, http, clock) → client; opens no connection. Raises ``FeedError`` for a config
             that makes no sense.
     """
@@ -225,3 +226,4 @@ class Kind:
     open: Callable[[Any, Mapping[str, Secret], Fetcher, Clock], Exchange] = field(repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
+    category: str = ""

@@ -114,7 +114,8 @@ class NewFeed:
         stale_after: seconds, 0 is never; by default three times ``every``, and no less than six hours.
         max_loss: 0 … 1.
         feedback: send opinions.
-        category, trust, benign: of the bank, if it is made.
+        category: of the bank, if it is made; by default the kind's.
+        trust, benign: of the bank, if it is made.
     """
 
     name: str
@@ -156,7 +157,7 @@ def create_feed(
     try:
         bank = find_bank(connection, new.bank)
     except BankError:
-        made = Bank(new.bank, kind.title, new.category, new.trust, new.benign or benign)
+        made = Bank(new.bank, kind.title, new.category or kind.category, new.trust, new.benign or benign)
         bank = create_bank(connection, made, actor=actor)
     if benign and not bank.bank.benign:
         what = "this list is of known harmless files, and the bank is not a benign one"

@@ -119,7 +119,7 @@ def matches_of(connection: Connection, verdicts: Sequence[str]) -> dict[str, lis
     found: dict[str, list[Match]] = {each: [] for each in verdicts}
     query = select(match).where(match.c.verdict.in_(verdicts)).order_by(match.c.id)
     for row in connection.execute(query):
-        bank = Bank(row.bank, row.source, row.category, row.trust, row.benign)
+        bank = Bank(row.bank, row.source, row.bank_category, row.trust, row.benign)
         fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality, row.seconds)
         found[row.verdict].append(
             Match(fingerprint, bank, row.entry_id, row.category, row.distance, row.disputed)
@@ -139,7 +139,7 @@ def page_matches(
         query = query.where(match.c.bank == bank)
     found = []
     for row in connection.execute(query):
-        of = Bank(row.bank, row.source, row.category, row.trust, row.benign)
+        of = Bank(row.bank, row.source, row.bank_category, row.trust, row.benign)
         fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality, row.seconds)
         each = Match(fingerprint, of, row.entry_id, row.category, row.distance, row.disputed)
         found.append((int(row.id), str(row.item), str(row.verdict), each))
@@ -254,6 +254,7 @@ def pack_matches(ruling: Ruling, most: int) -> Iterator[dict[str, Any]]:
             "trust": each.bank.trust,
             "benign": each.bank.benign,
             "category": each.category,
+            "bank_category": each.bank.category,
             "entry_id": each.entry_id,
             "signal": each.fingerprint.signal,
             "distance": each.distance,

@@ -148,10 +148,11 @@ def _facts(node: yaml.Node) -> Facts:
 
 def _match(given: dict[str, Any]) -> Match:
     """A match as a rule would see it; by default a perceptual one at distance 0, medium trust."""
-    category, exact = given.get("category", ""), given.get("exact", False)
+    exact, of_bank = given.get("exact", False), given.get("bank_category", "")
+    category = given.get("category", of_bank)
     trust = cast(Trust, given.get("trust", "medium"))
     bank = Bank(
-        given.get("bank", "a bank"), given.get("source", ""), category, trust, given.get("benign", False)
+        given.get("bank", "a bank"), given.get("source", ""), of_bank, trust, given.get("benign", False)
     )
     signal = given.get("signal", "sha256" if exact else "pdq")
     quality = None if exact else 100

@@ -57,6 +57,7 @@ _MATCH: dict[str, Field] = {
     "bank": Field(STRING, lambda m: m.bank.name),
     "source": Field(STRING, lambda m: m.bank.source),
     "category": Field(STRING, lambda m: m.category),
+    "bank_category": Field(STRING, lambda m: m.bank.category),
     "trust": Field(STRING, lambda m: m.bank.trust, values=get_args(Trust)),
     "signal": Field(STRING, lambda m: m.fingerprint.signal),
     "distance": Field(INT, lambda m: m.distance),

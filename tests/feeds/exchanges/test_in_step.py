@@ -13,11 +13,13 @@ from tests.fakes.exchanges import ncmec, stopncii, tat, threatexchange
 from tests.fakes.exchanges.exchange import NOW, FakeExchange
 from tests.fakes.exchanges.files import FakeFiles
 
-from nightlamp.banks.live import find_bank
+from nightlamp.banks.live import LiveBanks, find_bank
 from nightlamp.banks.live.tables import bank_entry
 from nightlamp.errors import FeedError
 from nightlamp.feeds import Feeds, NewFeed, create_feed
+from nightlamp.policy import PROFILES, Facts, decide, profile
 from nightlamp.store import connect, reading, upgrade
+from nightlamp.values import Fingerprint
 
 MD5, PDQ, OTHER = "0a" * 16, "0c" * 32, "0d" * 32
 
@@ -64,6 +66,16 @@ def run(engine: Engine, kind: str, fake: FakeExchange) -> None:
     assert not getattr(ran, "error", "")
 
 
+def handled(engine: Engine, bank: str, md5: str) -> set[tuple[str, str, bool]]:
+    """What every shipped policy does with a file of this digest: action, queue, whether it is kept."""
+    live = LiveBanks(engine)
+    live.poll()
+    found = live.current().lookup([Fingerprint("md5", bytes.fromhex(md5))])
+    facts = Facts([match for match in found if match.bank.name == bank])
+    verdicts = [decide(facts, profile(name)) for name in PROFILES]
+    return {(v.action, v.handling.queue, v.handling.hold is not None) for v in verdicts}
+
+
 def test_ncmec(database: Engine) -> None:
     fake = ncmec.FakeNcmec()
     minute = timedelta(minutes=1)
@@ -78,6 +90,7 @@ def test_ncmec(database: Engine) -> None:
             ("photodna", "AA==", False),
             ("pdq", OTHER, False),
         }
+        assert handled(database, "ncmec", MD5) == {("block", "csam", True)}
 
         fake.now += 10 * minute
         fake.put(ncmec.Entry(42, "a", fake.now - minute, deleted=True))
@@ -100,6 +113,7 @@ def test_stopncii(database: Engine) -> None:
         run(database, "stopncii", fake)
 
     assert in_force(database, "stopncii") == {("md5", MD5, False)}
+    assert handled(database, "stopncii", MD5) == {("block", "ncii", False)}
 
 
 def test_threatexchange(database: Engine) -> None:
@@ -127,6 +141,7 @@ def test_tat(database: Engine) -> None:
         run(database, "tat", fake)
 
     assert in_force(database, "tat") == {("md5", MD5, False)}
+    assert handled(database, "tat", MD5) == {("block", "terrorism", True)}
 
 
 def test_a_plain_list(database: Engine) -> None:

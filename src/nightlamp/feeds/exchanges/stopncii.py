@@ -194,4 +194,5 @@ KIND = Kind(
         "feedback_key": "function key of SubmitFeedback",
     },
     frozenset({"feedback_key"}),
+    category="ncii",
 )

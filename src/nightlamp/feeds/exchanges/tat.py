@@ -162,4 +162,11 @@ def _last(rows: Sequence[Any]) -> str:
     return f"{row['updated_on']},{row['id']}"
 
 
-KIND = Kind("tat", "Tech Against Terrorism", TatConfig, Tat, {"password": "of the account"})
+KIND = Kind(
+    "tat",
+    "Tech Against Terrorism",
+    TatConfig,
+    Tat,
+    {"password": "of the account"},
+    category="terrorism",
+)

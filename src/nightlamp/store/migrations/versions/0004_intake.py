@@ -191,6 +191,7 @@ def upgrade() -> None:
         sa.Column("trust", sa.String(length=6), nullable=False),
         sa.Column("benign", sa.Boolean(), nullable=False),
         sa.Column("category", sa.String(length=100), nullable=False),
+        sa.Column("bank_category", sa.String(length=100), nullable=False),
         sa.Column("entry_id", sa.Text(), nullable=False),
         sa.Column("signal", sa.String(length=40), nullable=False),
         sa.Column("distance", sa.Integer(), nullable=False),
