@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert
 
 from nightlamp.cases import FinalDecision
-from nightlamp.cases.tables import reveal, review_case
+from nightlamp.cases.tables import decision, reveal, review_case
 from nightlamp.intake import Submission, Where
 from nightlamp.intake.deciding import Subject
 from nightlamp.intake.recording import Entry, Recorder
@@ -84,22 +84,23 @@ def decided(office: Office, *items: str, operator: Operator = OPERATOR, **more: 
     return [office.read(each.id) for each in reversed(found) if each.decision == final.decision]
 
 
-def viewed(office: Office, item: str, exif: bool = False) -> None:
+def in_a_case(office: Office) -> str:
+    """A case that is open."""
     case = {
         "id": new_id(), "queue": "", "priority": 2, "two_person": False, "known": False, "state": "open",
         "round": 1, "rule": "", "opened_at": NOON, "order_at": NOON, "grown_at": NOON, "items": 1,
         "actors": 1, "places": 1, "version": 1, "changed": "",
     }  # fmt: skip
+    office.writer.write(lambda c: c.execute(insert(review_case).values(case)))
+    return str(case["id"])
+
+
+def viewed(office: Office, item: str, exif: bool = False) -> None:
     row = {
-        "id": new_id(), "case": case["id"], "item": item, "by": "person:a", "level": 3, "frame": None,
+        "id": new_id(), "case": in_a_case(office), "item": item, "by": "person:a", "level": 3, "frame": None,
         "exif": exif, "started_at": NOON, "seconds": 4.0, "severity": 0,
     }  # fmt: skip
-
-    def work(connection: Any) -> None:
-        connection.execute(insert(review_case).values(case))
-        connection.execute(insert(reveal).values(row))
-
-    office.writer.write(work)
+    office.writer.write(lambda c: c.execute(insert(reveal).values(row)))
 
 
 def test_a_confirmed_case_is_a_draft_that_only_needs_approval(either: Office) -> None:
@@ -202,6 +203,35 @@ def test_what_nobody_set_or_knows_is_asked_for(office: Office) -> None:
     assert [fault.where for fault in draft.faults] == ["reporter.reportingPerson"]
     assert draft.document.person_or_user_reported is None
     assert "not known" in (draft.document.incident_summary.incident_date_time_description or "")
+
+
+@pytest.mark.parametrize(
+    ("reason", "undone", "prefilled", "asks"),
+    [
+        ("imminent_harm", None, True, "a child may be in danger now: say what shows it"),
+        ("new_victim", None, False, "a victim whom nobody knows of"),
+        ("imminent_harm", NOON, False, "say why, if"),
+        ("law", None, False, "say why, if"),
+    ],
+)
+def test_what_a_reviewer_escalated_for_reaches_the_draft(
+    office: Office, reason: str, undone: Any, prefilled: bool, asks: str
+) -> None:
+    item = submitted(office)
+    case = in_a_case(office)
+    row = {
+        "id": new_id(), "case": case, "round": 1, "version": 1, "by": "person:a", "at": NOON,
+        "finding": "escalate", "ai_made": "unknown", "drawn": False, "reason": reason, "note": "",
+        "opinion": "first", "before": "open", "final": False, "effective_at": NOON, "undone_at": undone,
+    }  # fmt: skip
+    office.writer.write(lambda c: c.execute(insert(decision).values(row)))
+
+    [draft] = decided(office, item, case=case)
+
+    where = "incidentSummary.escalateToHighPriority"
+    assert [asks in each.what for each in draft.asks if each.where == where] == [True]
+    said = draft.document.incident_summary.escalate_to_high_priority
+    assert (said is not None and "danger now" in said) == prefilled
 
 
 def test_other_decisions_are_no_reports_and_take_drafts_back(office: Office) -> None:

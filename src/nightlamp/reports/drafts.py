@@ -42,6 +42,11 @@ from nightlamp.vault.tables import vault_blob
 
 _AT_ONCE = 500
 _MOST_EVENTS = 100
+_HARM = "A reviewer of our staff said that a child may be in danger now."
+_RAISED = {  # reasons of ``nightlamp.cases`` to hand a case on, and what they ask of who completes the report
+    "imminent_harm": "a reviewer said that a child may be in danger now: say what shows it, or take it out",
+    "new_victim": "a reviewer said that this may be a victim whom nobody knows of: say why, if it is urgent",
+}
 _ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp"}
 
 
@@ -300,8 +305,10 @@ def drafted(
     """What is known of an actor's items, as a report."""
     items = sorted(items, key=lambda each: (each.received_at, each.id))
     kept = _kept(connection, items)
+    raised = _raised(connection, grounds.case)
+    why = [_RAISED[each] for each in raised] or ["say why, if a child may be in danger now"]
     asks = [
-        Fault("incidentSummary.escalateToHighPriority", "say why, if a child may be in danger now"),
+        *(Fault("incidentSummary.escalateToHighPriority", each) for each in why),
         Fault("internetDetails", "see that this is where it happened"),
         Fault("personOrUserReported", "add what is known of the account: names, email, addresses, devices"),
     ]
@@ -318,7 +325,7 @@ def drafted(
         if each.object is not None
     ]
     document = Report(
-        incident_summary=_summary(items, operator),
+        incident_summary=_summary(items, operator, "imminent_harm" in raised),
         internet_details=_places(items),
         reporter=operator.reporter,
         person_or_user_reported=_person(connection, actor, items, operator),
@@ -350,13 +357,21 @@ def _kept(connection: Connection, items: Sequence[StoredItem]) -> list[StoredIte
     return [each for each in items if each.object in there]
 
 
-def _summary(items: Sequence[StoredItem], operator: Operator) -> IncidentSummary:
+def _raised(connection: Connection, case: str) -> list[str]:
+    """For which of ``_RAISED`` reviewers handed the case on, and did not take it back."""
+    d = decision.c
+    said = (d.finding == "escalate") & d.undone_at.is_(None) & d.reason.in_(_RAISED)
+    return sorted(connection.scalars(select(d.reason).where(d.case == case, said).distinct()))
+
+
+def _summary(items: Sequence[StoredItem], operator: Operator, harm: bool) -> IncidentSummary:
     told = [each.where.submitted_at for each in items if each.where.submitted_at is not None]
     when = min(told) if told else items[0].received_at
     how = None if told else "When we examined it; the time of the upload is not known."
     return IncidentSummary(
         incident_type=IncidentType.CSAM,
         platform=operator.platform or None,
+        escalate_to_high_priority=_HARM if harm else None,
         incident_date_time=when,
         incident_date_time_description=how,
     )
