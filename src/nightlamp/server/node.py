@@ -27,6 +27,7 @@ from nightlamp.examine import Renderer, Workers
 from nightlamp.index import warm_up
 from nightlamp.intake import (
     ActivePolicy,
+    Content,
     Decider,
     Deliverer,
     Examiner,
@@ -147,7 +148,8 @@ class Node:
         self.first_key = self.writer.write(lambda c: access.first(c, now=utc_now()))
         self.writer.write(lambda c: first_policy(c, s.intake.policy_profile, now=utc_now()))
         self.gate = access.Gate(self.engine)
-        self.buckets = access.Buckets(s.access.rush_seconds, self._siblings and self._siblings.rates)
+        shared = self._siblings.rates if self._siblings is not None else None
+        self.buckets = access.Buckets(s.access.rush_seconds, shared)
         self.banks = LiveBanks(self.engine, cache_dir=s.data_dir / "banks", elsewhere=True)
         self.policies = ActivePolicy(self.engine)
         self.examiner = Examiner(self._workers, origin=self._asked is not None)
@@ -309,6 +311,11 @@ class Node:
             self.metrics.waiting.labels("webhooks").set(waiting_deliveries(connection))
             self.metrics.waiting.labels("urls").set(waiting_urls(connection))
 
+    def new_content(self) -> Content:
+        """Room for content on its way in, within the settings' limits."""
+        s = self.settings.intake
+        return Content(s.memory_bytes, s.most_bytes, s.spool_dir)
+
     def _own_workers(self) -> Workers:
         s = self.settings.intake
         limits = Limits(bytes=s.most_bytes, video_frames=s.video_frames)
@@ -334,7 +341,7 @@ class Node:
             lookups=self.lookups,
         )
         self.deliverer = Deliverer(self.writer, self._poster)
-        self.urls = UrlFetcher(self.intake, self.writer, self._fetcher)
+        self.urls = UrlFetcher(self.intake, self.writer, self._fetcher, new_content=self.new_content)
         self.late = LateVerdicts(self.writer, self.decider, self.intake.recorder, self.catch_up)
         self.look_back = LookBack(self.engine)
         self.following = Following(self.engine, s, self.banks)

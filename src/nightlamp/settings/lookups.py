@@ -18,7 +18,12 @@ class LookupsSettings(Section):
     """Services that are asked about an item, each once its key is set: their hashes never leave them."""
 
     seconds: float = Field(default=10.0, gt=0, le=120, description="for one item and all services together")
-    threads: int = Field(default=4, ge=1, le=64, description="calls to one service at once, of each node; a process makes one at least")
+    threads: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="calls to one service at once, of each node; a process makes one at least",
+    )
     kinds: Annotated[tuple[Literal["content", "url", "fingerprints"], ...], NoDecode] = Field(
         default=("content", "url"), description="items that are asked about, by what was handed in"
     )
