@@ -44,6 +44,21 @@ def test_a_body_comes_back_as_it_was_sent(serve: Serve) -> None:
     assert "bytes" not in repr(fetched)
 
 
+@pytest.mark.parametrize(
+    "script",
+    [answer(bytes(1 << 21)), answer(gzip.compress(bytes(1 << 21)), content_encoding="gzip")],
+    ids=["as it is", "packed"],
+)
+def test_a_body_is_given_away_in_pieces(script: Script, serve: Serve) -> None:
+    server = serve(script)
+    taken: list[bytes] = []
+
+    fetched = fetcher_for(server).fetch(f"http://127.0.0.1:{server.port}/", taken.append)
+
+    assert (b"".join(taken), fetched.body) == (bytes(1 << 21), b"")
+    assert max(map(len, taken)) <= 1 << 18
+
+
 def test_the_request_says_nothing_of_us_but_what_it_must(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:

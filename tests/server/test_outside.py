@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.fakes.raw_server import RawServer, Script, answer
@@ -98,6 +99,31 @@ def test_a_url_that_is_listed_is_blocked_though_it_is_not_there(start: Start, sq
     assert [(u["what"], u["why"]) for u in verdict["unchecked"]] == [("content", "not fetched")]
 
 
+def test_what_is_fetched_is_spooled_as_uploads_are(
+    start: Start, sqlite_url: str, serve: Serve, tmp_path: Path
+) -> None:
+    # given a little room in memory, and for what is larger a folder that is not there yet
+    data, spool = picture(size=400), tmp_path / "spool"
+    source = serve(answer(data))
+    limits = {"memory_bytes": 20_000, "spool_dir": spool, "most_bytes": 500_000}
+    service = start(sqlite_url, fetch=fetcher_for(source), intake=limits)
+    service.bank("list", digest("md5", data))
+    item = service.post("/v1/items", json={"url": f"http://127.0.0.1:{source.port}/"}).json()["id"]
+
+    # when it is fetched, then it waits for room
+    service.run("urls")
+    assert len(source.requests) == 1
+    assert (told(service, item)["state"], told(service, item)["action"]) == ("pending", None)
+
+    # and once there is some, it is taken, and leaves nothing there
+    spool.mkdir()
+    later(service, minutes=1)
+    service.run("urls")
+    assert (told(service, item)["state"], told(service, item)["action"]) == ("done", "block")
+    assert told(service, item)["size"] == len(data)
+    assert list(spool.iterdir()) == []
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_what_came_with_a_url_is_matched_too_when_its_content_has_come(
     start: Start, database_url: str, serve: Serve, there: bool
@@ -106,7 +132,7 @@ def test_what_came_with_a_url_is_matched_too_when_its_content_has_come(
     from nightlamp.values import Fingerprint
     from nightlamp.vault import Identity
 
-    # given URLs of pictures that no list knows: one with a listed link, one with a listed digest, one with neither
+    # given a URL that no list knows: with a listed link, with a listed digest, and with neither
     source = serve(answer(picture()) if there else answer(b"", "404 Not Found"))
     settings = {"vault": {"recipients": Identity.generate().public}}
     service = start(database_url, **settings)

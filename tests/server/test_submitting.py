@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +120,19 @@ def test_in_a_batch_each_item_has_its_own_answer(service: Service) -> None:
     assert [each.get("action") for each in told] == ["block", None, None, None, "block"]
     assert [each.get("state") for each in told] == ["done", None, "pending", None, "done"]
     assert told[1]["problem"]["status"] == told[3]["problem"]["status"] == 422
+
+
+def test_content_in_a_batch_has_the_limits_of_uploads(start: Start, sqlite_url: str, tmp_path: Path) -> None:
+    limits = {"memory_bytes": 20_000, "most_bytes": 300_000, "spool_dir": tmp_path / "not there"}
+    service = start(sqlite_url, intake=limits)
+    sizes = (10_000, 100_000, 300_001)
+    batch = {"items": [{"content": base64.b64encode(bytes(size)).decode()} for size in sizes]}
+
+    small, spooled, huge = service.post("/v1/items/batch", json=batch).json()["results"]
+
+    assert small["state"] == "done"
+    assert spooled["problem"]["type"] == "urn:nightlamp:problem:unavailable"
+    assert huge["problem"]["type"] == "urn:nightlamp:problem:too-large"
 
 
 def test_fingerprints_and_urls_are_matched_in_batches(service: Service) -> None:

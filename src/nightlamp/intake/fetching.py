@@ -6,13 +6,14 @@ was not checked, with what the URL itself matched.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from nightlamp.errors import NightlampError, OutboundError
+from nightlamp.errors import IntakeError, NightlampError, OutboundError
 from nightlamp.intake.content import Content
 from nightlamp.intake.deciding import Subject
 from nightlamp.intake.intake import Intake
@@ -38,7 +39,7 @@ class UrlFetcher:
         intake: takes what was fetched.
         writer: commits leases.
         fetcher: makes the requests, within its rules.
-        memory: see ``Content``.
+        new_content: makes room for what is fetched, within the limits of uploads.
         clock: for due times.
     """
 
@@ -48,13 +49,13 @@ class UrlFetcher:
         writer: Writer,
         fetcher: Fetcher,
         *,
-        memory: int = 4 << 20,
+        new_content: Callable[[], Content] = Content,
         clock: Clock = utc_now,
     ) -> None:
         self._intake = intake
         self._writer = writer
         self._fetcher = fetcher
-        self._memory = memory
+        self._new_content = new_content
         self._clock = clock
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="nightlamp-fetch")
 
@@ -76,26 +77,28 @@ class UrlFetcher:
 
     def _fetch(self, both: tuple[Row[Any], Row[Any]]) -> None:
         row, of = both
-        content: Content | None = None
+        content, failed = self._new_content(), False
         reached: tuple[Fingerprint, ...] = ()
         unchecked: tuple[Unchecked, ...] = ()
         try:
-            fetched = self._fetcher.fetch(row.url)
-            content = Content.of(fetched.body)
+            fetched = self._fetcher.fetch(row.url, content.write)
             reached = tuple(
                 found
                 for drop in {TRACKING, self._intake.tracking}
                 for found in fingerprints(canonical(fetched.url.text, drop))
             )
-        except OutboundError as error:
+        except (OutboundError, IntakeError) as error:  # it is not to be had, or there is no room for it
+            content.close()
+            failed = True
             if error.code not in _HOPELESS and row.attempts < len(WAITS):
                 now, seconds = self._clock(), WAITS[row.attempts]
                 self._writer.write(lambda c: retry_later(c, row.id, row.lease, now, seconds))
                 return
-            unchecked = (Unchecked("content", "not fetched", error.for_submitter),)
+            why = error.for_submitter if isinstance(error, OutboundError) else error.what
+            unchecked = (Unchecked("content", "not fetched", why),)
         submission = Submission(
             of.key,
-            content,
+            None if failed else content,
             row.url,
             (*reached, *unpacked(row.given)),
             platform_id=of.platform_id,
@@ -104,7 +107,7 @@ class UrlFetcher:
             wait=of.wait,
         )
         subject = Subject(row.id, submission, Examination("", 0, unchecked=unchecked))
-        entry = Entry(subject, None, of.received_at, lease=row.lease, failed=content is None)
+        entry = Entry(subject, None, of.received_at, lease=row.lease, failed=failed)
         with suppress(NightlampError):  # the lease ends, and somebody tries again
             self._intake.proceed(entry).result()
 

@@ -15,6 +15,7 @@ from nightlamp.outbound.connection import Deadline
 from nightlamp.outbound.outgoing import Outgoing
 
 _RECEIVE = 1 << 16
+_UNPACK = 1 << 18  # bytes of one piece
 _MAX_HEAD = 1 << 16  # bytes of a status line and its headers
 _MAX_WAIT = 24 * 3600.0  # seconds
 _MAX_INTERIM = 8  # 1xx answers before the real one
@@ -135,21 +136,24 @@ def _at_most(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def _unpacked(chunks: Iterable[bytes], deflate: bool, most: int) -> Iterator[bytes]:
-    """One gzip member or zlib stream (RFC 9110 §8.4.1), never more than ``most`` bytes of it at a time."""
+    """One gzip member or zlib stream (RFC 9110 §8.4.1), a little at a time, however well it was packed."""
     decoder = zlib.decompressobj(zlib.MAX_WBITS if deflate else zlib.MAX_WBITS | 16)
     room = most
     started = False
     for chunk in chunks:
         started = started or bool(chunk)
-        try:
-            data = decoder.decompress(chunk, room + 1)
-        except zlib.error:
-            raise OutboundError("bad answer", "the body cannot be unpacked") from None
-        room -= len(data)
-        if room < 0:
-            raise OutboundError("too large", f"more than {most} bytes once unpacked")
-        if decoder.unused_data:
-            raise OutboundError("bad answer", "more after the packed body's end")
-        yield data
+        packed, full = chunk, True
+        while packed or full:  # what is unpacked may fill the piece when all that is packed was read
+            try:
+                data = decoder.decompress(packed, _UNPACK)
+            except zlib.error:
+                raise OutboundError("bad answer", "the body cannot be unpacked") from None
+            packed, full = decoder.unconsumed_tail, len(data) == _UNPACK
+            room -= len(data)
+            if room < 0:
+                raise OutboundError("too large", f"more than {most} bytes once unpacked")
+            if decoder.unused_data:
+                raise OutboundError("bad answer", "more after the packed body's end")
+            yield data
     if started and not decoder.eof:
         raise OutboundError("bad answer", "the packed body is cut short")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,7 +30,7 @@ class Fetched:
         url: where the body came from, after all redirects.
         redirects: how many were followed.
         claimed_type: the Content-Type header; a claim, to be shown at most.
-        body: the bytes, unpacked.
+        body: the bytes, unpacked; empty if they went elsewhere.
     """
 
     url: Url
@@ -105,11 +105,17 @@ class Fetcher:
         if not self._tls.check_hostname:
             raise ValueError("a TLS context that does not check names")
 
-    def fetch(self, url: str) -> Fetched:
+    def fetch(self, url: str, into: Callable[[bytes], object] | None = None) -> Fetched:
         """The bytes behind a URL, within the rules, through redirects.
 
+        Args:
+            url: of the item.
+            into: takes the body piece by piece as it comes, instead of the answer's ``body``; what it raises
+                ends the request.
+
         Raises:
-            OutboundError: see ``OutboundCode``; tell a submitter its ``for_submitter`` only.
+            OutboundError: see ``OutboundCode``; tell a submitter its ``for_submitter`` only. ``into`` may
+                have had a part by then.
         """
         deadline = Deadline(self.rules.seconds)
         at = _parsed(url)
@@ -119,7 +125,11 @@ class Fetcher:
                     if answer.status != 200:
                         raise OutboundError("status", f"{answer.status} instead of 200")
                     claimed = answer.header(b"content-type") or ""
-                    return Fetched(at, redirects, claimed, answer.body(self.rules.max_bytes))
+                    if into is None:
+                        return Fetched(at, redirects, claimed, answer.body(self.rules.max_bytes))
+                    for piece in answer.pieces(self.rules.max_bytes):
+                        into(piece)
+                    return Fetched(at, redirects, claimed, b"")
                 location = answer.header(b"location")
             at = self._redirected(at, location)
         raise OutboundError("redirect", f"more than {self.rules.max_redirects} redirects")

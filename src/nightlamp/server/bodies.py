@@ -15,19 +15,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from nightlamp.errors import IntakeError
 from nightlamp.intake import Content
-from nightlamp.server.node import Node
 from nightlamp.server.problems import Problem
 
 _FIELDS = 32
 _FIELD_BYTES = 64 << 10  # of all fields together
 _HEADER_BYTES = 8 << 10  # of one part
 _PLAIN = (b"", b"binary", b"8bit", b"7bit")
-
-
-def new_content(node: Node) -> Content:
-    """Content within the settings' limits."""
-    s = node.settings.intake
-    return Content(s.memory_bytes, s.most_bytes, s.spool_dir)
 
 
 async def read_raw(request: Request, content: Content) -> None:

@@ -21,7 +21,7 @@ from nightlamp.errors import IntakeError, NightlampError
 from nightlamp.intake import Content, Outcome, Submission
 from nightlamp.server import shapes, telling
 from nightlamp.server.asking import Asked, Line, need, node_of, permitted, sees_all, spend
-from nightlamp.server.bodies import new_content, read_form, read_raw
+from nightlamp.server.bodies import read_form, read_raw
 from nightlamp.server.gatekeeping import header
 from nightlamp.server.landing import landed
 from nightlamp.server.node import Node
@@ -118,7 +118,7 @@ async def submit_item(request: Request) -> JSONResponse:
     elif media_type == "application/x-www-form-urlencoded":
         raise Problem("unsupported", "send a multipart form, a raw body or JSON", where="Content-Type")
     else:
-        content = new_content(node)
+        content = node.new_content()
         try:
             if media_type == "multipart/form-data":
                 fields = await read_form(request, content)
@@ -150,7 +150,7 @@ async def submit_batch(request: Request, node: Asked, principal: Submitter) -> J
     _check_size(node, principal, len(batch.items))
 
     def submission(item: shapes.BatchItem) -> Submission:
-        content = _decoded(item.content) if item.content else None
+        content = _decoded(node, item) if item.content else None
         return _submission(principal, item, item.idempotency_key, content=content, url=item.url)
 
     return await _results(request, node, principal, submission, batch.items)
@@ -296,11 +296,17 @@ def _begin(
     return begun
 
 
-def _decoded(text: str) -> Content:
+def _decoded(node: Node, item: shapes.BatchItem) -> Content:
+    text, item.content = item.content, ""  # not both at once for the whole batch
+    content = node.new_content()
     try:
-        return Content.of(base64.b64decode(text, validate=True))
+        content.write(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
         raise Problem("invalid", "not base64", where="content") from None
+    except IntakeError:
+        content.close()
+        raise
+    return content
 
 
 async def _json_of(request: Request) -> bytes:
