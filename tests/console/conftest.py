@@ -71,6 +71,10 @@ class House:
         self.people[name], self.secrets[name] = self.node.writer.write(make), secret
         return self.people[name]
 
+    def actors(self, *names: str) -> list[str]:
+        """Who they are in the audit log."""
+        return [self.people[name].person.actor for name in names]
+
     @property
     def console_app(self) -> Any:
         mounted = next(route for route in self.app.routes if getattr(route, "path", "") == "/console")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image, ImageDraw
 from sqlalchemy import select, update
 
 from nightlamp import reports
-from nightlamp.cases import Opener, Terms
+from nightlamp.cases import Answer, Opener, Terms, claim, decide, end_reveal, get_case, record_reveal
 from nightlamp.cases.tables import case_item, review_case
 from nightlamp.feeds import NewFeed, create_feed
 from nightlamp.feeds.tables import feed as feeds
@@ -23,6 +24,7 @@ from nightlamp.intake.submission import Ruling, Submission, Where
 from nightlamp.origin import assess
 from nightlamp.reports import NewReport, files_of
 from nightlamp.reports.cybertip import Fault, Report
+from nightlamp.reports.cybertip.model import FileHash
 from nightlamp.server import Node
 from nightlamp.store import new_id, reading, utc_now
 from nightlamp.values import (
@@ -73,12 +75,19 @@ def film(frames: int = 6) -> bytes:
     return out.getvalue()
 
 
+def fingerprints(content: bytes) -> tuple[Fingerprint, ...]:
+    """Every hash of a content that lists know; PDQ's is made up, since drawings look alike."""
+    digests = [Fingerprint(name, hashlib.new(name, content).digest()) for name in ("sha256", "sha1", "md5")]
+    return *digests, Fingerprint("pdq", hashlib.sha256(b"pdq" + content).digest(), quality=100)
+
+
 @dataclass(frozen=True)
 class Filed:
-    """An item, and the case that it is in."""
+    """An item, the case that it is in, and its fingerprints."""
 
     item: str
     case: str
+    prints: tuple[Fingerprint, ...]
 
 
 def file(
@@ -95,20 +104,23 @@ def file(
 ) -> Filed:
     """A drawing that a list knows, in a case of its own; ``text`` stands wherever strangers may write."""
     content = data or drawing(number)
-    digest = Fingerprint("sha256", hashlib.sha256(content).digest())
+    prints = fingerprints(content)
     if text:
         bank = Bank(text[:40] + str(number), text, "A1", "high")
-    match = Match(digest, bank, f"entry-{number}", bank.category, 0)
+    matches = (
+        Match(prints[0], bank, f"entry-{number}", text or bank.category, 0),
+        Match(prints[-1], bank, f"entry-{number}", bank.category, 12),
+    )
     said = Statement(
         "xmp", "ai-made", text or "a program says that it made it", Strength.DECLARED, text or "easily"
     )
     examination = Examination(
-        text or "image/png", len(content), 480, 320, frames, (digest,), (Unchecked("pdq", "damaged", text),)
+        text or "image/png", len(content), 480, 320, frames, prints, (Unchecked("pdq", "damaged", text),)
     )
     where = Where(service=text or "chat", room=text or "lobby")
     submission = Submission(
         "thekey",
-        fingerprints=(digest,),
+        fingerprints=prints,
         actor=actor or f"{text}actor {number}",
         where=where,
         platform_id=text,
@@ -119,10 +131,15 @@ def file(
     )
     item = new_id()
     verdict = Verdict(
-        "review", (text or "a list knows it",), (match,), rule="listed", handling=Handling(**handling)
+        "review",
+        (text or "a list knows it",),
+        matches,
+        rule="".join(filter(str.isprintable, text)) or "listed",
+        handling=Handling(**handling),
     )
     now = utc_now()
-    ruling = Ruling(new_id(), item, verdict, None, 0, False, 1, now)
+    scores = {text or "a classifier": 0.875}
+    ruling = Ruling(new_id(), item, verdict, None, 0, False, len(matches), now, scores=scores)
     sealed = node.vault.seal(content) if kept else None
     entry = Entry(Subject(item, submission, examination), ruling, now, sealed=sealed)
     node.writer.write(lambda c: node.intake.recorder.write(c, [entry]))
@@ -131,7 +148,25 @@ def file(
         pass
     with reading(node.engine) as connection:
         case = connection.execute(select(case_item.c.case).where(case_item.c.item == item)).scalar_one()
-    return Filed(item, case)
+    return Filed(item, case, prints)
+
+
+def decided(node: Node, number: int, people: Sequence[str], *, text: str = "", **kind: Any) -> Filed:
+    """A case in which each of ``people`` (actors, two at most) had a look and gave the same answer."""
+    filed = file(node, number, text=text, two_person=len(people) > 1, **kind)
+
+    def work(connection: Any, by: str) -> None:
+        now = utc_now()
+        claim(connection, filed.case, by=by, now=now)
+        look = record_reveal(connection, filed.case, filed.item, by=by, level=2, frame=0, started_at=now)
+        end_reveal(connection, look, by=by, seconds=4, now=now + timedelta(seconds=9))
+        answer = Answer("csam", "A1", note=text)
+        version = get_case(connection, filed.case).version
+        decide(connection, filed.case, answer, by=by, version=version, now=now)
+
+    for by in people:
+        node.writer.write(lambda c, by=by: work(c, by))
+    return filed
 
 
 def expire(node: Node, case: str) -> None:
@@ -150,7 +185,14 @@ def draft(node: Node, filed: Filed, text: str = "") -> dict[str, str]:
     """A draft of a report on an item: its id and its file's, by their names in addresses."""
 
     def work(connection: Any) -> dict[str, str]:
-        files = files_of(connection, [filed.item])
+        # as a file has them once the authority has it
+        hashes = tuple(
+            FileHash(value=each.value.hex(), hash_type=each.signal.upper()) for each in filed.prints
+        )
+        files = [
+            replace(each, details=replace(each.details, original_file_hash=hashes))
+            for each in files_of(connection, [filed.item])
+        ]
         document = Report(additional_info=text or None)
         asks = [Fault("personOrUserReported", text or "who is it?")]
         new = NewReport(document, files, asks, case=filed.case, actor=text or "actor 1", approvals=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -165,7 +166,8 @@ def test_a_session_that_is_half_way_opens_nothing(house):
 def fill(house: House) -> None:
     """Hostile text wherever text of strangers is kept."""
     person = house.person("mallory", *ROLES, display=HOSTILE)
-    filed = drawn.file(house.node, 7, text=HOSTILE, queue="<b>night</b>")
+    drawn.decided(house.node, 7, house.actors("mallory", "lead"), text=HOSTILE)
+    filed = drawn.file(house.node, 7, text=HOSTILE, queue="<b>night</b>")  # it has an earlier decision
     again = drawn.file(
         house.node, 8, text=HOSTILE, queue="<b>night</b>", actor=f"{HOSTILE}actor 7", data=b"another"
     )
@@ -186,6 +188,24 @@ def fill(house: House) -> None:
     house.node.writer.write(lambda c: sessions.start(c, person.id, now=utc_now(), **given))
 
 
+def words_of(page: str) -> str:
+    """A page without its tags, with single spaces."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def test_a_case_says_how_it_was_made_what_was_decided_and_what_classifiers_say(house):
+    drawn.decided(house.node, 7, house.actors("reviewer", "lead"))
+    filed = drawn.file(house.node, 7)
+    said = words_of(house.signed_in("reviewer").get(f"/cases/{filed.case}").text)
+    assert (
+        "How it was made said to be made by AI : The file is declared AI-made: a program says that it made "
+        "it (plain metadata, forgeable). a program says that it made it : anybody can write it . easily"
+    ) in said
+    assert "Earlier decisions on what looks like it CSAM A1 , AI-made: unknown: the same content." in said
+    assert "Scores of classifiers a classifier : 0.88" in said
+    assert "hotline from a hotline A1 high trust the very same sha256 , as is 1 of 1" in said
+
+
 def test_hostile_text_is_shown_for_what_it_is(house):
     fill(house)
     browser = house.signed_in("mallory")
@@ -199,6 +219,23 @@ def test_hostile_text_is_shown_for_what_it_is(house):
         assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\x1b]", text), path
         seen += text.count("[U+202E]gpj.exe[U+2066]")
     assert seen > 5
+    shown = "[U+202E]gpj.exe[U+2066]"
+    case = words_of(browser.get(f"/cases/{house.ids['case_id']}").text)
+    for block, end in (
+        ("Lists that know it", "Earlier decisions"),
+        ("How it was made", "Scores"),
+        ("Scores", "Who sent it"),
+        ("Who sent it", "Why it is here"),
+        ("Why it is here", "Items"),
+    ):
+        assert shown in case[case.index(block) :].partition(end)[0], block
+    lead = words_of(browser.get("/lead").text)
+    for block, end, name in (
+        ("Who saw how much", "each list is right", shown),
+        ("each list is right", "each rule is right", shown),
+        ("each rule is right", "Feeds", "<script>"),  # the audit log takes no rule's name but a printable one
+    ):
+        assert name in lead[lead.index(block) :].partition(end)[0], block
     parameters = {"name": HOSTILE, "next": HOSTILE, "done": HOSTILE, "token": HOSTILE}
     for path in ("/sign-in", "/welcome", "/account"):
         text = browser.get(path, params=parameters).text + house.browser().get(path, params=parameters).text
