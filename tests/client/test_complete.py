@@ -68,6 +68,7 @@ CALLS = {
     "next_case": cases.next_case(["q"]),
     "release_case": cases.release_case("c"),
     "split_case": cases.split_case("c", ["i"], version=1),
+    "reopen_case": cases.reopen_case("c", "why", version=1),
     "report_calls": reports.report_calls("r"),
     "report_standing": reports.report_standing(),
     "draft_report": reports.draft_report({}, items=["i"], supplemental=["s"]),

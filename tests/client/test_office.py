@@ -108,6 +108,7 @@ def test_figures_packages_exports_and_cases_are_read(client: Client) -> None:
         lambda: client.case_answers("0"),
         lambda: client.release_case("0"),
         lambda: client.split_case("0", ["i"], version=1),
+        lambda: client.reopen_case("0", "why", version=1),
         lambda: list(client.make_package("0", ["age1x"])),
     ):
         with pytest.raises(ClientError) as caught:

@@ -40,3 +40,24 @@ def test_a_case_from_the_verdict_to_the_own_bank(service: Service) -> None:
     assert service.get("/v1/cases?state=decided", ben).json()["cases"][0]["decision"] == again["answer"]["id"]
     assert service.get("/v1/cases", ben).json()["cases"] == []
     assert service.call("POST", "/v1/cases/next", ben, json={}).json() == {"case": None}
+
+
+def test_a_lead_opens_a_decided_case_again(service: Service) -> None:
+    data = picture(2)
+    service.bank("hotline", digest("sha256", data))
+    service.submit(data)
+    service.run("cases")
+    ann, lead = service.key("review"), service.key("review", "admin")
+    case = service.call("POST", "/v1/cases/next", ann, json={}).json()["case"]
+    path = f"/v1/cases/{case['id']}"
+    answer = {"version": case["version"], "finding": "csam", "classification": "A1"}
+    decided = service.call("POST", f"{path}/decide", ann, json=answer).json()["case"]
+    asked = {"version": decided["version"], "reason": "an appeal"}
+    # neither a reviewer, nor an admin who does not review
+    for key in (ann, service.key("admin")):
+        assert service.call("POST", f"{path}/reopen", key, json=asked).status_code == 403
+    assert service.call("POST", f"{path}/reopen", lead, json=asked | {"reason": " "}).status_code == 422
+    opened = service.call("POST", f"{path}/reopen", lead, json=asked).json()
+    assert (opened["state"], opened["round"], opened["decision"]) == ("open", 2, None)
+    late = service.call("POST", f"{path}/reopen", lead, json=asked)
+    assert (late.status_code, late.json()["code"]) == (409, "stale")

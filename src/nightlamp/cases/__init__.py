@@ -57,6 +57,7 @@ from nightlamp.cases.records import (
     queues,
     undoable,
 )
+from nightlamp.cases.reopening import OnReopened, reopen
 from nightlamp.cases.reveals import (
     Allowance,
     Exposure,
@@ -104,6 +105,7 @@ __all__ = [
     "Limits",
     "Neighbour",
     "OnConfirmed",
+    "OnReopened",
     "Opener",
     "OwnBanks",
     "Person",
@@ -143,6 +145,7 @@ __all__ = [
     "record_stills",
     "release",
     "renew",
+    "reopen",
     "resting_until",
     "split",
     "take_rest",

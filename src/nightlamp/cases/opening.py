@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from nightlamp import audit
 from nightlamp.cases.arriving import Arrival, arrivals
-from nightlamp.cases.claims import FREE
 from nightlamp.cases.decision import Case
 from nightlamp.cases.prints import Prints
-from nightlamp.cases.records import case_of, count_items, lock_case, rank
+from nightlamp.cases.records import case_of, change_case, count_items, lock_case, rank
+from nightlamp.cases.reopening import OnReopened, open_again
 from nightlamp.cases.tables import (
     case_item,
     case_key,
@@ -50,7 +50,6 @@ class Confirmed:
 
 
 OnConfirmed = Callable[[Connection, Sequence[Confirmed]], None]
-OnReopened = Callable[[Connection, str], None]  # with the id of the decision
 
 
 class Opener:
@@ -229,30 +228,24 @@ class _Opening:
         """An item that has a case matches something new."""
         mine = update(case_item).where(case_item.c.item == new.item)
         self._connection.execute(mine.values(verdict=new.verdict))
-        changed = {"version": case.version + 1, "changed": "there are new matches"}
         if case.state != "decided":
-            self._update(case, **changed, **self._merged(case, new))
+            change_case(self._connection, case, "there are new matches", **self._merged(case, new))
             self._note("cases.matched_again", case.id, item=new.item)
         elif self._was_cleared(case):
-            self._reopen(case, new, changed)
+            self._reopen(case, new)
 
-    def _reopen(self, case: Case, new: Arrival, changed: dict[str, Any]) -> None:
+    def _reopen(self, case: Case, new: Arrival) -> None:
         """What was cleared is on a list now: somebody must look at it again."""
-        waits = (decision.c.id == case.decision) & decision.c.applied_at.is_(None)
-        self._connection.execute(update(decision).where(waits).values(undone_at=self._now))
-        if self._reopened is not None and case.decision is not None:
-            self._reopened(self._connection, case.decision)
         due = self._terms.due_at(self._now, new.priority, new.jurisdiction)
-        values = self._merged(case, new) | {
-            "state": "open",
-            "round": case.round + 1,
-            "decided_at": None,
-            "decision": None,
-            "due_at": due,
-            "order_at": due or self._now + UNHURRIED,
-            **FREE,
-        }
-        self._update(case, **changed, **values)
+        open_again(
+            self._connection,
+            case,
+            "there are new matches",
+            now=self._now,
+            due=due,
+            reopened=self._reopened,
+            **self._merged(case, new),
+        )
         self._note("cases.reopened", case.id, item=new.item, round=case.round + 1)
 
     def _was_cleared(self, case: Case) -> bool:

@@ -215,6 +215,7 @@ class AsyncClient:
     next_case = _sent(_cases.next_case)
     release_case = _sent(_cases.release_case)
     split_case = _sent(_cases.split_case)
+    reopen_case = _sent(_cases.reopen_case)
     case_answers = _sent(_cases.case_answers)
     case_items = _each(_cases.case_items)
     cases = _each(_cases.cases)

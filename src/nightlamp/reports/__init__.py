@@ -12,7 +12,7 @@ The way of a report: ``drafts`` → ``lifecycle`` (people) → ``sending`` (the 
 
 from nightlamp.reports.by_rule import ByRule, remember
 from nightlamp.reports.destroying import destroy, needs
-from nightlamp.reports.drafts import Operator, draft_for, files_of
+from nightlamp.reports.drafts import Operator, draft_for, files_of, withdraw_drafts
 from nightlamp.reports.evidence import Evidence
 from nightlamp.reports.exports import (
     Export,
@@ -91,4 +91,5 @@ __all__ = [
     "sender_of",
     "standing",
     "stop_export",
+    "withdraw_drafts",
 ]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from nightlamp.cases import Case, CaseItem, Dossier, Given, Hit, Neighbour, Person
 from nightlamp.cases.decision import LONGEST_NOTE, AiMade, Answer, Classification, Finding, Opinion, State
+from nightlamp.cases.reopening import LONGEST_REASON
 from nightlamp.origin import to_json
 from nightlamp.server import shapes, telling
 from nightlamp.server.listings import Page
@@ -47,6 +48,15 @@ class SplitIn(shapes.Given):
 
     version: int = Field(ge=1, le=2**31 - 1)
     items: list[Id] = Field(min_length=1, max_length=5_000)
+
+
+class ReopenIn(shapes.Given):
+    """Why a decided case is opened again."""
+
+    version: int = Field(ge=1, le=2**31 - 1)
+    reason: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_REASON)
+    ] = Field(description="stays in the audit log for good: no names")
 
 
 class NextIn(shapes.Given):

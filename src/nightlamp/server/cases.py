@@ -18,12 +18,27 @@ from nightlamp.server import case_shapes, listings
 from nightlamp.server.asking import Asked, Identity, Limit, Line, need
 from nightlamp.server.case_shapes import case_out, dossier_out, given_out, item_out
 from nightlamp.server.node import Node
+from nightlamp.server.problems import Problem
+from nightlamp.server.reviewing import withdraw
 from nightlamp.store import reading, utc_now
 from nightlamp.values import Priority
 
 router = APIRouter(tags=["cases"], prefix="/v1/cases")
 REVIEWER = Depends(need("review"))
 Reviewer = Annotated[Principal, REVIEWER]
+
+
+def _lead(principal: Principal) -> bool:
+    return principal.may("admin")
+
+
+async def _leading(principal: Reviewer) -> Principal:
+    if not _lead(principal):
+        raise Problem("forbidden", "a key with the scopes review and admin is needed")
+    return principal
+
+
+Lead = Annotated[Principal, Depends(_leading)]
 
 
 @router.get("", dependencies=[REVIEWER], responses=listings.of(case_shapes.CasePage))
@@ -174,8 +189,25 @@ def split(
     )
 
 
-def _lead(principal: Principal) -> bool:
-    return principal.may("admin")
+@router.post("/{case_id}/reopen")
+def reopen(
+    node: Asked, principal: Lead, case_id: Identity, given: case_shapes.ReopenIn
+) -> case_shapes.CaseOut:
+    """Have a decided case decided anew; for the lead."""
+    return case_out(
+        node.writer.write(
+            lambda c: cases.reopen(
+                c,
+                case_id,
+                by=principal.actor,
+                version=given.version,
+                reason=given.reason,
+                now=utc_now(),
+                terms=_terms(node),
+                reopened=withdraw,
+            )
+        )
+    )
 
 
 def _terms(node: Node) -> Terms:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from nightlamp.cases import Consumer, Effects, Feedback, Opener, OwnBanks, Terms
 from nightlamp.feeds import queue_feedback, withdraw_feedback
-from nightlamp.reports import consumer_of, remember
+from nightlamp.reports import consumer_of, remember, withdraw_drafts
 from nightlamp.server.supervisor import Loop
 from nightlamp.settings import Settings
 from nightlamp.store import Writer
@@ -17,7 +17,7 @@ from nightlamp.store import Writer
 def loops(engine: Engine, writer: Writer, settings: Settings) -> Iterator[Loop]:
     """For the supervisor."""
     terms = Terms.of(settings.console)
-    opener = Opener(engine, writer, terms, confirmed=remember, reopened=withdraw_feedback)
+    opener = Opener(engine, writer, terms, confirmed=remember, reopened=withdraw)
     yield Loop("cases", 1.0, opener.run_once)
     yield Loop("decisions", 1.0, Effects(engine, writer, consumers(settings)).run_once)
 
@@ -30,3 +30,9 @@ def consumers(settings: Settings) -> list[Consumer]:
         consumer_of(settings),
         Feedback(queue_feedback, terms.radius),
     ]
+
+
+def withdraw(connection: Connection, decision: str) -> None:
+    """What follows when a case is opened again: of its decision nothing more is sent."""
+    withdraw_feedback(connection, decision)
+    withdraw_drafts(connection, decision)

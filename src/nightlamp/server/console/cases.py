@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
@@ -19,14 +19,16 @@ from nightlamp.server.console.desk import Reviewer, desk_of, names_of, one_queue
 from nightlamp.server.console.language import N_
 from nightlamp.server.console.pages import go, page, refusal
 from nightlamp.server.console.showing import can_show, may_look_again
-from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of, same_person
+from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, need, number_of, same_person
 from nightlamp.server.problems import problem_of
+from nightlamp.server.reviewing import withdraw
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(prefix="/cases")
+Lead = Annotated[Person, Depends(need("lead"))]
 Skip = Annotated[int, Query(ge=0, le=1_000_000)]
 _LISTED = 24  # items on a page
-_EMPTY = {"answer": "", "ai_made": "unknown", "drawn": "", "note": ""}
+_EMPTY = {"answer": "", "ai_made": "unknown", "drawn": "", "note": "", "reason": ""}
 
 
 @router.get("/{case_id}")
@@ -140,6 +142,25 @@ def undo(request: Request, visit: Visiting, person: Reviewer, form: Posted, case
     return moved(show_case(request, visit, person, case_id, kept=kept), f"/cases/{case_id}")
 
 
+@router.post("/{case_id}/reopen")
+def reopen(request: Request, visit: Visiting, person: Lead, form: Posted, case_id: str) -> Response:
+    """Have a decided case decided anew."""
+
+    def work(connection: Connection) -> None:
+        cases.reopen(
+            connection,
+            case_id,
+            by=person.actor,
+            version=number_of(form, "version"),
+            reason=form.get("reason", "").replace("\r\n", "\n"),
+            now=utc_now(),
+            terms=terms_of(visit),
+            reopened=withdraw,
+        )
+
+    return _change(request, visit, person, case_id, work, "reopened", form)
+
+
 def items_of(
     connection: Connection, visit: Visit, person: Person, case_id: str, now: datetime, skip: int = 0
 ) -> dict[str, Any]:
@@ -176,14 +197,16 @@ def _change(
     person: Person,
     case_id: str,
     work: Callable[[Connection], object],
+    done: str = "",
+    kept: Form | None = None,
 ) -> Response:
     try:
         visit.node.writer.write(work)
     except CaseError as error:
         if error.code == "not found":
             raise
-        return show_case(request, visit, person, case_id, error=error)
-    return go(f"/cases/{case_id}")
+        return show_case(request, visit, person, case_id, error=error, kept=kept)
+    return go(f"/cases/{case_id}", done)
 
 
 def show_case(

@@ -25,6 +25,7 @@ DONE = {
     "changed": N_("Changed."),
     "ended": N_("Ended."),
     "removed": N_("Removed."),
+    "reopened": N_("It waits again, to be decided anew."),
     "revoked": N_("Revoked."),
     "signed-out": N_("You are signed out."),
     "in-force": N_("In force now."),
