@@ -122,6 +122,20 @@ def test_in_a_batch_each_item_has_its_own_answer(service: Service) -> None:
     assert told[1]["problem"]["status"] == told[3]["problem"]["status"] == 422
 
 
+@pytest.mark.parametrize("how", ["form", "batch"])
+def test_a_text_may_be_as_long_as_the_document_says(service: Service, how: str) -> None:
+    service.bank("hosts", ("url-host", "bad.example"))
+    link = " https://bad.example"
+
+    def told(characters: int) -> dict:
+        text = "\N{FISH}" * (characters - len(link)) + link  # 4 bytes each
+        answer = send(service, how, picture(), text=text).json()
+        return answer["results"][0] if "results" in answer else answer
+
+    assert told(100_000)["action"] == "block"
+    assert told(100_001)["type"] == "urn:nightlamp:problem:invalid"
+
+
 def test_content_in_a_batch_has_the_limits_of_uploads(start: Start, sqlite_url: str, tmp_path: Path) -> None:
     limits = {"memory_bytes": 20_000, "most_bytes": 300_000, "spool_dir": tmp_path / "not there"}
     service = start(sqlite_url, intake=limits)

@@ -16,9 +16,10 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from nightlamp.errors import IntakeError
 from nightlamp.intake import Content
 from nightlamp.server.problems import Problem
+from nightlamp.server.shapes import MOST_TEXT
 
 _FIELDS = 32
-_FIELD_BYTES = 64 << 10  # of all fields together
+_FIELD_BYTES = 4 * MOST_TEXT + (64 << 10)  # of all fields together: the longest text in UTF-8, and the others
 _HEADER_BYTES = 8 << 10  # of one part
 _PLAIN = (b"", b"binary", b"8bit", b"7bit")
 

@@ -15,6 +15,7 @@ _PRINTED = r"^[^\x00-\x1f\x7f]*$"
 Text = Annotated[str, StringConstraints(max_length=200, pattern=_PRINTED)]
 Long = Annotated[str, StringConstraints(max_length=2_000, pattern=_PRINTED)]
 Mode = Literal["sync", "async"]
+MOST_TEXT = 100_000  # characters that come with an item
 
 
 class Given(BaseModel):
@@ -38,7 +39,7 @@ class About(Given):
         "", description="of the actor, for a report"
     )
     port: int | None = Field(None, ge=0, le=65535)
-    text: Annotated[str, StringConstraints(max_length=100_000)] = Field(
+    text: Annotated[str, StringConstraints(max_length=MOST_TEXT)] = Field(
         "", description="that comes with it; URLs in it are matched; it is not kept"
     )
     mode: Mode = Field("sync", description="sync: the verdict in the answer; async: by webhook")
