@@ -27,6 +27,7 @@ from nightlamp.errors import ExchangeKind
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock
 
+NOT_FETCHED = "not fetched"  # in the place of a fingerprint that the exchange has and that was not taken
 Json = Any  # what ``json`` reads and writes; small: it is stored with every page
 Stance = Literal["affirmative", "negative"]
 
@@ -36,7 +37,8 @@ class Print(NamedTuple):
 
     Args:
         signal: our name of it: md5, sha1, sha256, pdq, photodna, tmk, videntifier, url …
-        value: bytes if the exchange gives it as bytes, otherwise its text. A secret.
+        value: bytes if the exchange gives it as bytes, otherwise its text. A secret. ``NOT_FETCHED`` if it was
+            not taken: it is kept as something that cannot be compared, so that verdicts say "not checked".
     """
 
     signal: str

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from nightlamp.banks.live import GONE, Value, Wanted
 from nightlamp.banks.parsing import parse_text
-from nightlamp.feeds.exchange import Print, Record
+from nightlamp.feeds.exchange import NOT_FETCHED, Print, Record
 from nightlamp.signals import Signal
 
 MOST_PRINTS = 1_000  # of one record
@@ -107,7 +107,7 @@ def _sound(record: Record) -> bool:
 
 def _value(given: Print, signals: Mapping[str, Signal]) -> Value | None:
     name, value = given
-    signal = signals.get(name)
+    signal = None if value == NOT_FETCHED else signals.get(name)
     if signal is None:
         # Only its own plug-in knows what is valid: kept as the text that it will be given once installed.
         text = value.hex() if isinstance(value, bytes) else value

@@ -13,7 +13,7 @@ from tests.fakes.exchanges import ncmec, stopncii, tat, threatexchange
 from tests.fakes.exchanges.exchange import NOW, FakeExchange
 from tests.fakes.exchanges.files import FakeFiles
 
-from nightlamp.banks.live import LiveBanks, find_bank
+from nightlamp.banks.live import LiveBanks, View, find_bank
 from nightlamp.banks.live.tables import bank_entry
 from nightlamp.errors import FeedError
 from nightlamp.feeds import Feeds, NewFeed, create_feed
@@ -66,11 +66,15 @@ def run(engine: Engine, kind: str, fake: FakeExchange) -> None:
     assert not getattr(ran, "error", "")
 
 
-def handled(engine: Engine, bank: str, md5: str) -> set[tuple[str, str, bool]]:
-    """What every shipped policy does with a file of this digest: action, queue, whether it is kept."""
+def live_view(engine: Engine) -> View:
     live = LiveBanks(engine)
     live.poll()
-    found = live.current().lookup([Fingerprint("md5", bytes.fromhex(md5))])
+    return live.current()
+
+
+def handled(engine: Engine, bank: str, md5: str) -> set[tuple[str, str, bool]]:
+    """What every shipped policy does with a file of this digest: action, queue, whether it is kept."""
+    found = live_view(engine).lookup([Fingerprint("md5", bytes.fromhex(md5))])
     facts = Facts([match for match in found if match.bank.name == bank])
     verdicts = [decide(facts, profile(name)) for name in PROFILES]
     return {(v.action, v.handling.queue, v.handling.hold is not None) for v in verdicts}
@@ -91,6 +95,15 @@ def test_ncmec(database: Engine) -> None:
             ("pdq", OTHER, False),
         }
         assert handled(database, "ncmec", MD5) == {("block", "csam", True)}
+
+        links = {"videntifier": "/v2/x", "pdq": "/v2/y"}  # one that is not installed, one that is
+        fake.put(ncmec.Entry(42, "c", NOW - minute / 2, kind="video", links=links))
+        fake.now += minute
+        run(database, "ncmec", fake)
+        assert {("photodna", "not installed"), ("videntifier", "not installed"), ("pdq", "unreadable")} == {
+            (u.what, u.why) for u in live_view(database).unchecked
+        }
+        fake.put(ncmec.Entry(42, "c", fake.now - minute / 2, deleted=True))
 
         fake.now += 10 * minute
         fake.put(ncmec.Entry(42, "a", fake.now - minute, deleted=True))

@@ -17,7 +17,7 @@ from tests.feeds.exchanges.conftest import Kept
 
 from nightlamp.access.keys import Secret
 from nightlamp.errors import ExchangeError
-from nightlamp.feeds.exchange import Opinion
+from nightlamp.feeds.exchange import NOT_FETCHED, Opinion
 from nightlamp.feeds.exchanges import ncmec
 from nightlamp.feeds.exchanges.ncmec import KIND, Ncmec
 from nightlamp.feeds.exchanges.ncmec_config import ADDRESSES, Environment, NcmecConfig
@@ -224,9 +224,10 @@ def test_fingerprints_behind_links_come_if_asked_for_and_installed(
     fetched = [path for path in fake.paths() if "blob" in path]
     with_links = Kept().run(client(fake, links=True))
 
-    assert without.prints() == {"42-e1": {("md5", f"{1:032x}")}}
+    inline, other = ("md5", f"{1:032x}"), ("tmk_pdqf", NOT_FETCHED)
+    assert without.prints() == {"42-e1": {inline, ("videntifier", NOT_FETCHED), other}}
     assert fetched == []
-    assert with_links.prints() == {"42-e1": {("md5", f"{1:032x}"), ("videntifier", b"binary")}}
+    assert with_links.prints() == {"42-e1": {inline, ("videntifier", b"binary"), other}}
     assert failure(client(fake, links=True, link_bytes=5)).kind == "hostile"
 
 

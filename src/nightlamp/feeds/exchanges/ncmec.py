@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from nightlamp.access.keys import Secret
 from nightlamp.errors import ExchangeError, FeedError
 from nightlamp.feeds.exchange import (
+    NOT_FETCHED,
     Finding,
     Json,
     Kind,
@@ -278,8 +279,9 @@ class Ncmec:
             text, href = child.text.strip(), child.attributes.get("href")
             if text:
                 yield Print(signal, text)
-            elif href and self._config.links and signal in installed():
-                yield Print(signal, self._linked(href))
+            elif href:
+                wanted = self._config.links and signal in installed()
+                yield Print(signal, self._linked(href) if wanted else NOT_FETCHED)
 
     def _linked(self, href: str) -> bytes:
         if not _LINK.fullmatch(href):

@@ -63,7 +63,8 @@ class NcmecConfig(ExchangeConfig):
         username: as NCMEC gave it for hash sharing (not the CyberTipline's).
         url: another address of the service, for a proxy of one's own.
         members: only entries of these members (numbers); all, if empty.
-        links: fetch fingerprints that stand behind a link, where their signal is installed.
+        links: fetch fingerprints that stand behind a link, where their signal is installed; else only their
+            being there is kept, as not checked.
         link_bytes: the largest such fingerprint.
         feedback_on: the fingerprint that opinions are about, where an entry has it.
         reasons: our reason for a negative opinion → NCMEC's name of its reason; ``*``: for all others.
