@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import tarfile
@@ -12,15 +13,19 @@ from typing import Any
 
 import pyrage
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from sqlalchemy import insert, update
 
 from nightlamp.audit import PublicKeys, SigningKey, verify_export
 from nightlamp.cases.tables import case_item, decision, review_case
 from nightlamp.errors import OutputError, ReportError, VaultError
 from nightlamp.intake import get_item
+from nightlamp.origin import origin_of
 from nightlamp.reports.authorities import GROUP, authorities, conforms
 from nightlamp.reports.bundle import Document, bundle, check, check_opened, disclose
 from nightlamp.reports.bundle import Office as Maker
+from nightlamp.reports.bundle.paper import _Type
 from nightlamp.reports.tables import report
 from nightlamp.settings.reports import ReportsSettings
 from nightlamp.store import new_id, reading
@@ -115,6 +120,30 @@ def test_a_package_says_what_is_known_and_only_its_recipient_reads_it(
         assert hidden not in everything
     with pytest.raises(ReportError, match="private key"):
         check_opened(out, Identity.generate())
+
+
+def test_why_a_file_is_declared_ai_made_is_said_and_its_prompt_is_not(
+    office: Office, maker: Maker, theirs: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info, out, printed = PngInfo(), io.BytesIO(), []
+    info.add_text("parameters", "a secret prompt\nSteps: 20, Sampler: Euler a, Seed: 1234567, Model: abc")
+    Image.new("RGB", (8, 8)).save(out, "PNG", pnginfo=info)
+    origin = origin_of(out.getvalue())
+    assert origin.outcome == "declared AI-made"
+    case = case_of(office, submitted(office, content=out.getvalue(), origin=origin))
+    real = _Type.set
+    monkeypatch.setattr(
+        _Type, "set", lambda self, text, *more: (printed.append(str(text)), real(self, text, *more))[1]
+    )
+
+    bundle(maker, case, tmp_path / "package", to(theirs))
+
+    _, document = check_opened(tmp_path / "package", theirs)
+    assert document.items[0].origin_sentence == origin.sentence
+    assert origin.sentence in printed
+    for told in (document.model_dump_json(), "\n".join(printed)):
+        assert "secret prompt" not in told
+        assert "1234567" not in told
 
 
 def test_nothing_on_the_disk_is_clear(office: Office, maker: Maker, theirs: Identity, tmp_path: Path) -> None:

@@ -165,8 +165,10 @@ def test_ai_made_is_said_where_a_person_or_the_file_says_so(
     office: Office, said: str, origin: Assessment | None, made: bool
 ) -> None:
     [draft] = decided(office, submitted(office, origin=origin), ai_made=said)
-    annotations = draft.files[0].details.file_annotations
+    details = draft.files[0].details
+    annotations = details.file_annotations
     assert (annotations is not None and annotations.generative_ai) == made
+    assert [origin.sentence in each for each in details.additional_info] == [True] if origin else [False]
 
 
 @pytest.mark.parametrize("signed", [False, True])

@@ -85,9 +85,10 @@ class Item(_Part):
     found_by: tuple[str, ...] = Field(default=(), description="owners of the lists that it matched")
     viewed_whole: bool = Field(description="a person of the reporter saw all of it, by the audit log")
     viewed_metadata: bool = Field(
-        description="a person of the reporter saw its metadata, by the audit log; false: the console shows none"
+        description="a person of the reporter saw its metadata; false as long as the console shows none"
     )
     origin: str = Field(default="", description="what the file itself says of how it was made")
+    origin_sentence: str = Field(default="", description="why, in one sentence; names that it quotes are its")
     content: Content | None = None
     without_content: str = Field(default="", description="why its bytes are not in the package")
 

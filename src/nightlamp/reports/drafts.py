@@ -34,7 +34,7 @@ from nightlamp.reports.cybertip.model import (
 from nightlamp.reports.cybertip.parts import Email, IpCaptureEvent, Person, Phone
 from nightlamp.reports.lifecycle import NewFile, NewReport, draft, move, record, retract, rewrite
 from nightlamp.reports.records import BACK, get_report, prior_numbers
-from nightlamp.reports.tables import report, report_confirmation, report_file
+from nightlamp.reports.tables import report, report_confirmation
 from nightlamp.settings.reports import IN_EARNEST, UNSEEN, ReportsSettings
 from nightlamp.store import Clock, utc_now
 from nightlamp.vault import HoldRequest, term
@@ -43,6 +43,7 @@ from nightlamp.vault.tables import vault_blob
 _AT_ONCE = 500
 _MOST_EVENTS = 100
 _HARM = "A reviewer of our staff said that a child may be in danger now."
+_READ = "An automatic reading of the file's own metadata and signatures:"
 _RAISED = {  # reasons of ``nightlamp.cases`` to hand a case on, and what they ask of who completes the report
     "imminent_harm": "a reviewer said that a child may be in danger now: say what shows it, or take it out",
     "new_victim": "a reviewer said that this may be a victim whom nobody knows of: say why, if it is urgent",
@@ -173,24 +174,6 @@ def draft_for(
 
 
 def _draft_or_add(
-def withdraw_drafts(connection: Connection, decision_id: str, *, clock: Clock = utc_now) -> None:
-    """Take back what was drafted of a decision that does not stand any more, and is not finished.
-
-    What is finished stays: if people decide otherwise, the report says so then. So do drafts that people
-    made themselves.
-    """
-    r = report.c
-    case = select(decision.c.case).where(decision.c.id == decision_id).scalar_subquery()
-    ours = (r.created_by == "system") & (r.rule == "") & (r.case == case)
-    open_ = r.state.not_in((*BACK, "finished"))
-    query = select(r.id).where((r.decision == decision_id) | ours, open_)
-    reason = "its case was opened again"
-    for report_id in connection.scalars(query.order_by(r.id)).all():
-        # It may have been finished or taken back while we waited for its row.
-        if get_report(connection, report_id, lock=True).state not in (*BACK, "finished"):
-            retract(connection, report_id, by="system", reason=reason, now=clock())
-
-
     connection: Connection,
     grounds: Grounds,
     actor: str,
@@ -198,11 +181,9 @@ def withdraw_drafts(connection: Connection, decision_id: str, *, clock: Clock = 
     operator: Operator,
     now: datetime,
 ) -> None:
-    """Report an actor's items of a decision, but for those that were reported already: by a rule, or before
-    the case was opened again."""
+    """Report an actor's items of a decision, but for those that a rule has had reported already."""
     ids = {each.id for each in items}
-    before = _finished(connection, grounds.case) | confirmed_reports(connection, sorted(ids))
-    before = {item: found for item, found in before.items() if item in ids}
+    before = confirmed_reports(connection, sorted(ids))
     locked = {}
     for report_id in sorted({each for each, state in before.values() if state == "draft"}):
         found = get_report(connection, report_id, lock=True)  # somebody may just have approved it
@@ -246,13 +227,6 @@ def confirmed_reports(connection: Connection, items: Sequence[str]) -> dict[str,
 
 
 def items_confirmed(connection: Connection, report_id: str) -> set[str]:
-def _finished(connection: Connection, case_id: str) -> dict[str, tuple[str, str]]:
-    """(report, state) by item, of what was reported of a case already."""
-    query = select(report_file.c.item, report.c.id, report.c.state).join(report)
-    query = query.where(report.c.case == case_id, report.c.state == "finished")
-    return {row.item: (row.id, row.state) for row in connection.execute(query.order_by(report.c.id))}
-
-
     """The items of a report that a rule confirmed."""
     c = report_confirmation.c
     return set(connection.scalars(select(c.item).where(c.report == report_id)))
@@ -460,7 +434,8 @@ def _details(connection: Connection, grounds: Grounds, item: StoredItem, operato
 
 
 def _known(connection: Connection, item: StoredItem) -> FileDetails:
-    seen = viewed(connection, item.id)
+    seen, origin = viewed(connection, item.id), item.origin
+    told = () if origin is None or origin.outcome == "unknown" else (f"{_READ} {origin.sentence}",)
     return FileDetails(
         file_name=f"{item.id}{_ENDINGS.get(item.media_type, '')}",
         uploaded_to_esp_timestamp=item.where.submitted_at,
@@ -469,6 +444,7 @@ def _known(connection: Connection, item: StoredItem) -> FileDetails:
         exif_viewed_by_esp=seen.exif,
         file_relevance=Relevance.REPORTED,
         ip_capture_event=_event(item),
+        additional_info=told,
     )
 
 

@@ -209,6 +209,7 @@ def _item(
         viewed_whole=seen.whole,
         viewed_metadata=seen.exif,
         origin=item.origin.outcome if item.origin is not None else "",
+        origin_sentence=item.origin.sentence if item.origin is not None else "",
         without_content="" if kept else "it is not kept (any more)" if item.object else "it was never kept",
     )
 

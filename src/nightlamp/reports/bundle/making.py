@@ -235,6 +235,7 @@ def export_originals(office: Office, export_id: str, out: Path) -> Manifest:
         )
     recipients, wanted = Recipients.of(asked.recipients), set(chosen)
     bare = {"person": "", "platform_id": "", "service": "", "room": "", "url": "", "found_by": ()}
+    bare |= {"origin_sentence": ""}
     listed = tuple(each.model_copy(update=bare) for each in gathered.document.items if each.id in wanted)
     document = gathered.document.model_copy(
         update={"items": listed, "persons": (), "decision": None, "elsewhere": ()}

@@ -190,7 +190,7 @@ def _about(item: Item) -> list[tuple[str, object]]:
         ("what was done", item.action),
         ("on lists of", ", ".join(item.found_by)),
         ("viewed by a person", ", ".join(seen) or "no"),
-        ("says of its origin", item.origin),
+        ("says of its origin", item.origin_sentence or item.origin),
         ("content", item.content.name if item.content else item.without_content),
     ]
 
