@@ -34,7 +34,7 @@ from nightlamp.reports.cybertip.model import (
 from nightlamp.reports.cybertip.parts import Email, IpCaptureEvent, Person, Phone
 from nightlamp.reports.lifecycle import NewFile, NewReport, draft, move, record, retract, rewrite
 from nightlamp.reports.records import BACK, get_report, prior_numbers
-from nightlamp.reports.tables import report, report_confirmation
+from nightlamp.reports.tables import report, report_confirmation, report_file
 from nightlamp.settings.reports import IN_EARNEST, UNSEEN, ReportsSettings
 from nightlamp.store import Clock, utc_now
 from nightlamp.vault import HoldRequest, term
@@ -173,6 +173,24 @@ def draft_for(
         _draft_or_add(connection, grounds, actor, items, operator, now)
 
 
+def withdraw_drafts(connection: Connection, decision_id: str, *, clock: Clock = utc_now) -> None:
+    """Take back what was drafted of a decision that does not stand any more, and is not finished.
+
+    What is finished stays: if people decide otherwise, the report says so then. So do drafts that people
+    made themselves.
+    """
+    r = report.c
+    case = select(decision.c.case).where(decision.c.id == decision_id).scalar_subquery()
+    ours = (r.created_by == "system") & (r.rule == "") & (r.case == case)
+    open_ = r.state.not_in((*BACK, "finished"))
+    query = select(r.id).where((r.decision == decision_id) | ours, open_)
+    reason = "its case was opened again"
+    for report_id in connection.scalars(query.order_by(r.id)).all():
+        # It may have been finished or taken back while we waited for its row.
+        if get_report(connection, report_id, lock=True).state not in (*BACK, "finished"):
+            retract(connection, report_id, by="system", reason=reason, now=clock())
+
+
 def _draft_or_add(
     connection: Connection,
     grounds: Grounds,
@@ -181,9 +199,11 @@ def _draft_or_add(
     operator: Operator,
     now: datetime,
 ) -> None:
-    """Report an actor's items of a decision, but for those that a rule has had reported already."""
+    """Report an actor's items of a decision, but for those that were reported already: by a rule, or before
+    the case was opened again."""
     ids = {each.id for each in items}
-    before = confirmed_reports(connection, sorted(ids))
+    before = _finished(connection, grounds.case) | confirmed_reports(connection, sorted(ids))
+    before = {item: found for item, found in before.items() if item in ids}
     locked = {}
     for report_id in sorted({each for each, state in before.values() if state == "draft"}):
         found = get_report(connection, report_id, lock=True)  # somebody may just have approved it
@@ -224,6 +244,13 @@ def confirmed_reports(connection: Connection, items: Sequence[str]) -> dict[str,
         query = query.where(c.item.in_(items[at : at + _AT_ONCE]), report.c.state.not_in(BACK))
         found.update({row.item: (row.id, row.state) for row in connection.execute(query)})
     return found
+
+
+def _finished(connection: Connection, case_id: str) -> dict[str, tuple[str, str]]:
+    """(report, state) by item, of what was reported of a case already."""
+    query = select(report_file.c.item, report.c.id, report.c.state).join(report)
+    query = query.where(report.c.case == case_id, report.c.state == "finished")
+    return {row.item: (row.id, row.state) for row in connection.execute(query.order_by(report.c.id))}
 
 
 def items_confirmed(connection: Connection, report_id: str) -> set[str]:
