@@ -14,12 +14,10 @@ import argparse
 import io
 import json
 import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +25,7 @@ import pdqhash
 from PIL import Image, features
 from threatexchange.signal_type.pdq.pdq_hasher import pdq_from_bytes
 
+from _machine import DATA, about, machine
 from nightlamp.media import Detail, Frame, Limits, decode
 from nightlamp.signals.pdq import PDQ, downsample
 
@@ -149,24 +148,9 @@ def kernel_ms(files: list[bytes]) -> dict[str, float]:
     return result
 
 
-def machine() -> dict[str, str]:
-    """What the figures hang on."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].partition(":")[2].strip() if names else cpu
-    found = {"cpu": cpu, "python": platform.python_version()}
-    for package in ("nightlamp", "numpy", "numba", "pillow", "pdqhash", "threatexchange"):
-        found[package] = version(package)
-    found["libjpeg-turbo"] = str(features.version_feature("libjpeg_turbo"))
-    return found
-
-
 def main() -> None:
-    default = os.environ.get("NIGHTLAMP_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("data", nargs="?", type=Path, default=Path(default), help="folder of test pictures")
+    parser.add_argument("data", nargs="?", type=Path, default=DATA, help="folder of test pictures")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quality", type=int, default=85, help="of the JPEGs")
     parser.add_argument("--json", action="store_true")
@@ -179,9 +163,10 @@ def main() -> None:
 
     rows = measure(files, options.rounds)
     kernels = kernel_ms(files)
-    about = machine()
+    found = machine("pillow", "pdqhash", "threatexchange")
+    found["libjpeg-turbo"] = str(features.version_feature("libjpeg_turbo"))
     if options.json:
-        print(json.dumps({"machine": about, "files": len(files), "rows": rows, "from luma, ms": kernels}))
+        print(json.dumps({"machine": found, "files": len(files), "rows": rows, "from luma, ms": kernels}))
         return
     kilobytes = statistics.mean(map(len, files)) / 1e3
     print(
@@ -195,7 +180,7 @@ def main() -> None:
             f"{row['decode share']:9.0%}{row['median bits']:14.0f}{row['most bits']:6.0f}"
         )
     print("\nFrom luma, ms: " + "; ".join(f"{name} {value:.3f}" for name, value in kernels.items()))
-    print("; ".join(f"{name} {value}" for name, value in about.items()))
+    print(about(found))
 
 
 if __name__ == "__main__":

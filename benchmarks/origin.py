@@ -1,6 +1,7 @@
 """What a file's origin costs: ``python benchmarks/origin.py [FOLDER]``. Medians, milliseconds, one core.
 
-FOLDER: files with metadata, by default the shared samples and photos of the tests. ``sd-parsers``, where it
+FOLDER: files with metadata, by default the samples and photos of the tests
+(NIGHTLAMP_TEST_DATA, or ../shared/data). ``sd-parsers``, where it
 is installed, reads the same files in the same run: generators' metadata alone, without EXIF, XMP or C2PA.
 
 Then what looking at the pixels costs, and how often each weak signal hints at something in the photos of the
@@ -21,12 +22,12 @@ from unittest import mock
 
 import numpy as np
 
+from _machine import DATA, about, machine
 from nightlamp.media import HEAD, Limits, sniff
 from nightlamp.origin import forensics, measures, origin_of, prepare, watermark
 from nightlamp.origin.containers import pieces_of
 from nightlamp.origin.detector import first_frame
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 ROUNDS = 7
 GENERATED = ("comfyui", "generators", "compvis")
 
@@ -40,6 +41,7 @@ def main() -> None:
         [given.folder] if given.folder else [DATA / "origin", DATA / "formats", DATA / "photos" / "large"]
     )
     files = {p: p.read_bytes() for folder in folders for p in sorted(folder.rglob("*.*")) if _is_media(p)}
+    print(about(machine("pillow", "c2pa-python", "sd-parsers")))
     print(
         f"{len(files)} files, {ROUNDS} rounds each, the median of the rounds' minima and the slowest file\n"
     )

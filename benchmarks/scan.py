@@ -2,6 +2,7 @@
 
 Pictures: copies of the test photos, each cropped by a few pixels and recompressed, so that no two are equal;
 four fifths at 348 × 348, one fifth at 1600 × 1200. List: random PDQ values, and a few of the pictures' own.
+First, what a user waits for: ``nightlamp --help``, and the first scan after an install, which compiles.
 
     python benchmarks/scan.py [--images 10000] [--entries 1000000] [--workers 2] [--data FOLDER]
 """
@@ -14,14 +15,16 @@ import json
 import multiprocessing
 import os
 import secrets
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from _machine import DATA, about, machine
+
 COMMAND = (sys.executable, "-c", "from nightlamp.cli import main; main()")
-DATA = Path(os.environ.get("NIGHTLAMP_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
 def draw(job: tuple[int, str, str]) -> None:
@@ -131,6 +134,27 @@ def scan(pictures: Path, count: int, nli: Path, folder: Path, workers: int) -> t
     return took, peak, own, sum(bool(row["matches"]) for row in rows)
 
 
+def help_ms() -> float:
+    """The median of eleven runs of ``nightlamp --help``, after one that does not count."""
+    taken = []
+    for _ in range(12):
+        began = time.perf_counter()
+        subprocess.run([*COMMAND, "--help"], stdout=subprocess.DEVNULL, check=True)
+        taken.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(taken[1:])
+
+
+def first_scans(pictures: Path, nli: Path, folder: Path, workers: int) -> tuple[float, float]:
+    """(first, second) seconds of a scan of 100 pictures, from nothing compiled, as after an install."""
+    os.environ["NUMBA_CACHE_DIR"] = str(folder / "compiled")
+    try:
+        first, *_ = scan(pictures, 100, nli, folder, workers)
+        second, *_ = scan(pictures, 100, nli, folder, workers)
+    finally:
+        del os.environ["NUMBA_CACHE_DIR"]
+    return first, second
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--images", type=int, default=10_000)
@@ -144,6 +168,10 @@ def main() -> None:
         pictures.mkdir()
         make_pictures(pictures, given.images, given.data, given.workers)
         nli = make_index(folder, pictures, given.entries)
+        print(about(machine("pillow", "click")))
+        print(f"\nnightlamp --help: {help_ms():.0f} ms, the median of 11")
+        first, second = first_scans(pictures, nli, folder, given.workers)
+        print(f"scan of 100 with nothing compiled, and again: {first:.1f} s, {second:.1f} s")
         paths = sorted(pictures.rglob("*.jpg"))
         size = sum(path.stat().st_size for path in paths) / 2**20
         print(

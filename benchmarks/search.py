@@ -9,8 +9,10 @@ photos. Queries alternate between an entry with 0 to 31 bits flipped (planted: i
 value of the same kind (usually without a match).
 
 Latency is of single calls from Python, throughput of one call with all queries, both with everything in
-memory. Peers run the same queries, the slow ones the first few. Recall counts the results that a brute-force
-search by FAISS gives and we give too; ``exact`` says that there is also nothing more.
+memory. Peers run the first few of the same queries: 200 at 100 thousand entries, 100 at a million, 20 at ten
+millions. Recall counts, over those, the results that a brute-force search by FAISS gives and we give too;
+``exact`` says that there is also nothing more. ``times`` are a peer's median by ours, ``batch_times`` the
+same of the batch.
 """
 
 from __future__ import annotations
@@ -18,12 +20,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ import numpy as np
 import pdqhash
 from PIL import Image
 
+from _machine import DATA, about, machine
 from nightlamp.index import HammingIndex, open_snapshot, write_snapshot
 
 RADIUS = 31
@@ -122,7 +123,8 @@ def measure_faiss(index: Any, codes: np.ndarray, queries: np.ndarray) -> tuple[R
     index.range_search(queries[:1], RADIUS + 1)
     row = latencies(lambda q: index.range_search(q, RADIUS + 1), queries)
     batch, found = timed(lambda: faiss_search(index, queries))
-    return row | {"build_s": build, "batch_us": batch / len(queries) * 1e6}, found
+    row |= {"build_s": build, "batch_us": batch / len(queries) * 1e6, "queries": len(queries)}
+    return row, found
 
 
 def measure_threatexchange(codes: np.ndarray, queries: np.ndarray) -> Row:
@@ -176,6 +178,8 @@ def run(kind: str, n: int, photos: np.ndarray, peers: bool) -> list[Row]:
             rows["threatexchange"] = measure_threatexchange(codes, queries[:few])
     for row in rows.values():
         row["times"] = row["median_us"] / ours["median_us"]
+        if "batch_us" in row:
+            row["batch_times"] = row["batch_us"] / ours["batch_us"]
     return [{"kind": kind, "n": n, "index": name, **row} for name, row in rows.items()]
 
 
@@ -185,6 +189,7 @@ COLUMNS = (
     ("p99_us", ">10.1f"),
     ("batch_us", ">10.1f"),
     ("times", ">7.1f"),
+    ("batch_times", ">12.1f"),
     ("recall", ">7.4f"),
     ("build_s", ">8.2f"),
     ("bytes_per_entry", ">16.1f"),
@@ -212,33 +217,28 @@ def show(rows: list[Row]) -> None:
             )
         )
     ours = rows[0]
+    if len(rows) > 1:
+        print(f"peers and recall: the first {rows[1]['queries']} queries")
     print(f"planted entries found: {'all' if ours['planted_found'] else 'NOT ALL'}", end="")
     print(f"; results equal to brute force: {ours['exact']}" if "exact" in ours else "")
 
 
-def machine() -> Row:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
-    names = ("numpy", "numba", "faiss-cpu", "threatexchange")
-    return {"cpu": cpu, "python": platform.python_version(), **{name: version(name) for name in names}}
-
-
 def main() -> None:
-    default = os.environ.get("NIGHTLAMP_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data"
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", nargs="?", type=Path, default=Path(default))
+    parser.add_argument("data", nargs="?", type=Path, default=DATA)
     parser.add_argument("--n", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--kinds", nargs="+", choices=["random", "skewed"], default=["random", "skewed"])
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     faiss.omp_set_num_threads(1)
+    found = machine("faiss-cpu", "threatexchange")
     photos = photo_hashes(options.data) if "skewed" in options.kinds else np.empty((0, 32), np.uint8)
     HammingIndex.build(np.zeros((10_000, 32), np.uint8)).search(np.zeros((1, 32), np.uint8))  # compile
     if not options.json:
-        print(" · ".join(f"{k} {v}" for k, v in machine().items()))
+        print(about(found))
     everything = []
     for kind in options.kinds:
         for n in options.n:
@@ -247,7 +247,7 @@ def main() -> None:
             if not options.json:
                 show(rows)
     if options.json:
-        print(json.dumps({"machine": machine(), "radius": RADIUS, "rows": everything}, indent=2))
+        print(json.dumps({"machine": found, "radius": RADIUS, "rows": everything}, indent=2))
 
 
 if __name__ == "__main__":

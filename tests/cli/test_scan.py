@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -18,9 +19,10 @@ from click.testing import CliRunner
 from tests.cli.conftest import COMMAND
 from tests.films import film, scene, scenes
 
-from nightlamp.cli import app
+from nightlamp.cli import app, preparing
 from nightlamp.cli.example import PIECES
-from nightlamp.scan import path_parts
+from nightlamp.cli.progress import Progress
+from nightlamp.scan import Totals, path_parts
 
 
 def _scan(*arguments: object, stdin: bytes | None = None):  # type: ignore[no-untyped-def]
@@ -110,6 +112,18 @@ def test_entries_of_a_signal_that_is_not_installed_are_said_of_every_item(
     assert "not checked: photodna (not installed" in refused.stdout
     assert accepted.stdout.startswith("allow")
     assert "not checked: photodna" in accepted.stdout
+
+
+def test_a_start_that_takes_a_while_says_why_unless_quiet(
+    drawn: Path, known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "_PATIENCE", 0.0)  # no start of a process is that quick
+
+    told, quiet = (_scan(drawn / "pictures" / "new.jpg", "--bank", known, *o) for o in ((), ("-q",)))
+
+    assert "preparing; after an install, code is compiled for this machine once" in told.stderr
+    assert "preparing" not in told.stdout + quiet.output
+    assert told.exit_code == quiet.exit_code == 0
 
 
 def test_a_policy_of_the_operators_own_gives_the_verdicts(drawn: Path, known: Path, tmp_path: Path) -> None:
@@ -491,5 +505,26 @@ def test_progress_is_a_bar_on_a_terminal_and_a_line_elsewhere(drawn: Path, known
     )
 
     assert b"\x1b[" in shown
-    assert b"matched" in shown
+    plain_text = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", shown)
+    assert re.search(rb"\d+ items, [\d.,]+ \w+, [\d,]+/s, \d+ matched", plain_text)
     assert b"\x1b" not in found + plain.stdout + plain.stderr
+
+
+def test_a_bar_says_how_long_it_will_take_once_it_knows_how_much_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    for number in range(4):
+        (tmp_path / f"{number}").touch()
+    totals, shown, patience = Totals(), "", time.monotonic() + 60
+
+    with Progress(bar=True) as progress:
+        progress.expect([str(tmp_path)], follow=False)
+        while not re.search(r"(25|50|75)% \d:\d\d:\d\d", shown) and time.monotonic() < patience:
+            totals.items = totals.items % 3 + 1
+            progress.show(totals)
+            time.sleep(0.05)
+            shown += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
+
+    assert re.search(r"(25|50|75)% \d:\d\d:\d\d", shown), shown[-400:]
