@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ctypes
 import io
+import os
 import resource
 import sys
 import tarfile
@@ -16,6 +17,7 @@ from typing import Any
 
 import pyrage
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from sqlalchemy import update
@@ -24,6 +26,7 @@ from tests.server.conftest import Service, digest, service, start, workers  # no
 
 from nightlamp.audit import SigningKey
 from nightlamp.cases.tables import decision
+from nightlamp.cli import app
 from nightlamp.dumps import forbid_core_dumps
 from nightlamp.reports import Evidence, Sender
 from nightlamp.reports.bundle import Office as Maker
@@ -156,10 +159,13 @@ def test_a_package_that_breaks_off_leaves_nothing_either(
     assert found_in(tmp_path, pieces) == []
 
 
+def _dumpable() -> int:
+    return int(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)) if sys.platform == "linux" else 0  # PR_GET_DUMPABLE
+
+
 def _limits(tell: Pipe) -> None:
     forbid_core_dumps()
-    dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == "linux" else 0  # PR_GET_DUMPABLE
-    tell.send((resource.getrlimit(resource.RLIMIT_CORE), dumpable))
+    tell.send((resource.getrlimit(resource.RLIMIT_CORE), _dumpable()))
 
 
 def test_a_process_that_opens_evidence_leaves_no_core_dump() -> None:
@@ -168,4 +174,37 @@ def test_a_process_that_opens_evidence_leaves_no_core_dump() -> None:
     process.start()
     assert ours.poll(60)
     assert ours.recv() == ((0, 0), 0)
+    process.join()
+
+
+def _after_commands(tell: Pipe, folder: Path) -> None:
+    """What each command leaves of a process that may be dumped, though it then fails for want of anything."""
+    os.environ["NIGHTLAMP_DATA_DIR"] = str(folder / "data")
+    os.environ.pop("NIGHTLAMP_CONFIG", None)
+    os.chdir(folder)
+    nothing, to = ["--identity", "nothing.key"], ["--to", Identity.generate().public]
+    commands = (
+        ["report", "send"],
+        ["report", "bundle", "case", *to, "--out", "package"],
+        ["report", "bundle", "verify", "package", *nothing],
+        ["disclose", "case", "--process", "warrant 1", *to, "--out", "out.tar"],
+        ["vault", "rekey", *nothing, "--to", "new.pub"],
+        ["vault", "keygen", "new.key"],
+        ["serve", "--data-dir", "/dev/null/nowhere"],
+    )
+    left = []
+    for words in commands:
+        ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE
+        CliRunner().invoke(app, words)
+        left.append((" ".join(words[:3]), _dumpable()))
+    tell.send(left)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it of itself")
+def test_every_command_that_opens_evidence_or_keys_forbids_it_first(tmp_path: Path) -> None:
+    ours, theirs = FORKING.Pipe()
+    process = FORKING.Process(target=_after_commands, args=(theirs, tmp_path))
+    process.start()
+    assert ours.poll(60)
+    assert [name for name, dumpable in ours.recv() if dumpable] == []
     process.join()

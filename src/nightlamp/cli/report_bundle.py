@@ -96,6 +96,7 @@ def verify(path: Path, keys: tuple[Path, ...], identity: Path | None) -> int:
     """
     need_service()
     from nightlamp.audit import PublicKeys
+    from nightlamp.dumps import forbid_core_dumps
     from nightlamp.reports.bundle import check, check_opened
     from nightlamp.vault import Identity
 
@@ -103,6 +104,7 @@ def verify(path: Path, keys: tuple[Path, ...], identity: Path | None) -> int:
     if identity is None:
         found = check(path, believed)
     else:
+        forbid_core_dumps()
         found, document = check_opened(path, Identity.read(identity), believed)
         click.echo(f"{document.purpose} {document.id}: {len(document.items)} items, of {document.made_at}")
     for fault in found.faults:

@@ -31,8 +31,10 @@ def keygen(file: Path) -> None:
     nightlamp vault keygen vault.key
     """
     need_service()
+    from nightlamp.dumps import forbid_core_dumps
     from nightlamp.vault import Identity
 
+    forbid_core_dumps()
     identity = Identity.generate()
     identity.write(file)
     click.echo(identity.public)
@@ -162,9 +164,11 @@ def rekey(identity: Path, to: Path, config_file: Path | None) -> int:
     nightlamp vault rekey --identity old.key --to new.pub
     """
     settings = load_settings(config_file)
+    from nightlamp.dumps import forbid_core_dumps
     from nightlamp.vault import Identity, Recipients
     from nightlamp.vault import rekey as run
 
+    forbid_core_dumps()
     with vault_of(settings) as store:
         fresh = Recipients.read(to)
         if store.recipients is not None and store.recipients.fingerprint != fresh.fingerprint:
