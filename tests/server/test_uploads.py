@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import socket
@@ -129,15 +130,20 @@ def _well_after(live: Live) -> Iterator[None]:
     assert spool is not None
 
     def left() -> list[str]:
-        descriptors = Path("/proc/self/fd")
-        open_files = [_target(fd) for fd in descriptors.iterdir()] if descriptors.exists() else []
         items = [f"{live.node.intake.load().items} items"] if live.node.intake.load().items else []
-        return [*items, *map(str, spool.iterdir()), *(name for name in open_files if str(spool) in name)]
+        return [*items, *map(str, spool.iterdir()), *_open_in(spool)]
 
     deadline = time.monotonic() + 60
     while left() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert left() == []  # neither files nor unlinked files that are still open
+
+
+def _open_in(folder: Path) -> list[str]:
+    """Files in a folder that this process has open, with a name or without."""
+    descriptors = Path("/proc/self/fd")
+    files = [_target(fd) for fd in descriptors.iterdir()] if descriptors.exists() else []
+    return [name for name in files if str(folder) in name]
 
 
 def _target(fd: Path) -> str:
@@ -155,6 +161,30 @@ def part(name: str, data: bytes, extra: str = "") -> bytes:
 END = b"--xyz--\r\n"
 FORM = "multipart/form-data; boundary=xyz"
 DATA = picture(1)
+
+
+def test_a_list_on_its_way_has_no_name(live: Live) -> None:
+    # given a list of which half is there
+    made = live.post(b'{"name": "arriving", "source": "test"}', "application/json", "/v1/banks")
+    number = json.loads(made.partition(b"\r\n\r\n")[2])["id"]
+    rows = b"".join(b"%032x\n" % at for at in range(2_000))
+    path, half = f"/v1/banks/{number}/import?signal=md5", len(rows) // 2
+    head = live.head("application/octet-stream", path, **{"Content-Length": str(len(rows))})
+    spool = live.node.settings.intake.spool_dir
+    assert spool is not None
+
+    with socket.create_connection(("127.0.0.1", live.port), timeout=60) as connection:
+        connection.sendall(head + rows[:half])
+        end = time.monotonic() + 60
+        while not _open_in(spool):
+            assert time.monotonic() < end, "the list is written down"
+            time.sleep(0.01)
+
+        # then nothing of it would stay if the process died, and the rest is taken
+        assert list(spool.iterdir()) == []
+        connection.sendall(rows[half:])
+        answer = connection.makefile("rb").read()
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["added"] == 2_000
 
 
 @pytest.mark.parametrize(

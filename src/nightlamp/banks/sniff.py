@@ -14,7 +14,7 @@ from nightlamp.banks.names import is_hex
 from nightlamp.banks.options import Format, ListOptions
 from nightlamp.banks.table import sample_lines, sniff_delimiter
 
-_SQLITE = b"SQLite format 3\0"
+SQLITE = b"SQLite format 3\0"
 _ODATA = re.compile(rb'"@?odata\.(metadata|context)"')
 _NSRL = re.compile(r'"?SHA-1"?,"?(MD5|FileName)"?,', re.IGNORECASE)
 
@@ -28,7 +28,7 @@ def sniff(path: Path, options: ListOptions, signals: Collection[str]) -> Format:
     start = text.head(path)
     if options.format is not None:
         return options.format
-    if start.startswith(_SQLITE):
+    if start.startswith(SQLITE):
         return "nsrl-sqlite"
     body = start.lstrip()
     if body[:1] in (b"{", b"["):

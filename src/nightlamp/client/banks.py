@@ -119,7 +119,7 @@ def import_list(
     Args:
         bank_id: where to.
         content: the list: bytes, a path or an open file.
-        name: of the list; its ending helps to tell the format.
+        name: of the list, for people.
         format, signal, profile, strict: as the options of ``nightlamp bank inspect``.
     """
     query = {"name": name, "format": format, "signal": signal, "profile": profile, "strict": strict}

@@ -6,6 +6,8 @@ where they were.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from threading import Event
 
 from nightlamp.errors import FeedError
@@ -16,8 +18,16 @@ from nightlamp.store import connect
 from nightlamp.store.elsewhere import run_elsewhere
 
 
-def run_due_elsewhere(feeds: Feeds, settings: FeedsSettings, stopping: Event) -> bool:
+def run_due_elsewhere(
+    feeds: Feeds, settings: FeedsSettings, stopping: Event, spool: Path | None = None
+) -> bool:
     """Run all feeds that are due, in another process, and wait for it; whether any was due.
+
+    Args:
+        feeds: all of them.
+        settings: for the requests.
+        stopping: ends the process.
+        spool: where temporary files go; by default the system's folder.
 
     Raises:
         FeedError: the process failed or was killed.
@@ -25,7 +35,7 @@ def run_due_elsewhere(feeds: Feeds, settings: FeedsSettings, stopping: Event) ->
     if stopping.is_set() or not feeds.any_due():
         return False
     url = feeds.engine.url.render_as_string(hide_password=False)
-    ended = run_elsewhere(_run, url, settings, name="nightlamp-feeds", stopping=stopping)
+    ended = run_elsewhere(_run, url, settings, spool, name="nightlamp-feeds", stopping=stopping)
     if stopping.is_set():
         return False
     if not ended:  # started again at once, it would fail at once
@@ -33,7 +43,9 @@ def run_due_elsewhere(feeds: Feeds, settings: FeedsSettings, stopping: Event) ->
     return True
 
 
-def _run(url: str, settings: FeedsSettings) -> None:
+def _run(url: str, settings: FeedsSettings, spool: Path | None) -> None:
+    if spool is not None:
+        tempfile.tempdir = str(spool)
     feeds = Feeds(connect(url, pool_size=2), fetcher_of(settings))
     while feeds.run_once():
         pass

@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol, Self
 
 from nightlamp.errors import IntakeError
 from nightlamp.examine import Source
+from nightlamp.nameless import path_of
 
 MEMORY = 4 << 20
 
@@ -81,9 +82,7 @@ class Content:
         """For ``Workers.examine``."""
         if self._file is None:
             return self._bytes
-        fd = self._file.fileno()
-        kernel = Path(f"/proc/self/fd/{fd}")
-        return kernel if kernel.exists() else Path(f"/dev/fd/{fd}")
+        return path_of(self._file.fileno())
 
     def reader(self) -> Reader:
         """From the start; valid until ``close``."""

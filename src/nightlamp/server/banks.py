@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -15,6 +13,7 @@ from sqlalchemy import Connection
 
 from nightlamp.access import Principal
 from nightlamp.banks import Entry, ListOptions
+from nightlamp.banks.arriving import Arriving
 from nightlamp.banks.live import (
     StoredBank,
     add_entries,
@@ -184,7 +183,7 @@ async def import_entries(
     node: Asked,
     principal: Admin,
     number: Which,
-    name: Annotated[Line, Query(description="of the list; its ending helps to tell the format")] = "list",
+    name: Annotated[Line, Query(description="of the list, for people")] = "list",
     format: Annotated[Format | None, Query(description="see docs/lists.md")] = None,  # noqa: A002
     signal: Annotated[Line, Query(description="of bare hashes")] = "",
     profile: Annotated[Line, Query(description="what category numbers mean")] = "",
@@ -194,16 +193,13 @@ async def import_entries(
     with reading(node.engine) as connection:
         _there(connection, number)
     options = ListOptions(format=format, signal=signal or None, profile=profile or None, strict=strict)
-    suffix = PurePosixPath(name).suffix
-    ending = suffix if suffix.isascii() and suffix[1:].isalnum() else ""
-    with tempfile.NamedTemporaryFile(suffix=ending, dir=node.settings.intake.spool_dir) as file:
+    with Arriving(node.settings.intake.spool_dir) as file:
         async for piece in request.stream():
             await asyncio.to_thread(file.write, piece)
-        file.flush()
 
         def work() -> dict[str, Any]:
             done = import_list(
-                node.engine, number, file.name, options, actor=principal.actor, name=name[:255] or "list"
+                node.engine, number, file.path(), options, actor=principal.actor, name=name[:255] or "list"
             )
             node.catch_up()
             told = asdict(done)

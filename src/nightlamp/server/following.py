@@ -29,6 +29,7 @@ class Following:
         self.feeds = Feeds(engine, http)
         self._feedback = Feedback(engine, http)
         self._settings = settings.feeds
+        self._spool = settings.intake.spool_dir
         self._banks = banks
         self._stopping = Event()
         self.statuses: list[FeedStatus] = []
@@ -45,7 +46,7 @@ class Following:
         self._stopping.set()
 
     def _run_due(self) -> bool:
-        return run_due_elsewhere(self.feeds, self._settings, self._stopping)
+        return run_due_elsewhere(self.feeds, self._settings, self._stopping, self._spool)
 
     def look(self) -> None:
         """See how the feeds stand; from then on verdicts name those that are too far behind."""

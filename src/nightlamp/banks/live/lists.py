@@ -93,7 +93,9 @@ def import_list(
             pass  # raises before anything is added
     read = Reading(path, options, signals)
     if read.format in ("nsrl", "nsrl-sqlite") and not benign:
-        raise ListError("the NSRL names known files, not abuse", where=path.name, hint="a benign bank")
+        raise ListError(
+            "the NSRL names known files, not abuse", where=name or path.name, hint="a benign bank"
+        )
     list_id = _begin(engine, number, path, name or path.name, read.format)
     totals: Counter[str] = Counter()
     ignored: Counter[str] = Counter()

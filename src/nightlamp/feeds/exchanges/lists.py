@@ -7,7 +7,6 @@ that did not change (ETag, Last-Modified, or the same bytes) is not read again.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, field_validator
 
 from nightlamp.access.keys import Secret
+from nightlamp.banks.arriving import Arriving
 from nightlamp.banks.options import ListOptions
 from nightlamp.errors import ExchangeError, FeedError
 from nightlamp.feeds.exchange import ExchangeConfig, Finding, Json, Kind, Page
@@ -188,7 +188,7 @@ class RemoteList:
             asked["If-None-Match"] = etag
         elif modified:
             asked["If-Modified-Since"] = modified
-        with tempfile.NamedTemporaryFile(prefix="nightlamp-list-") as file:
+        with Arriving() as file:
             digest = hashlib.sha256()
             with self._service.asking("", headers=asked, also=(304,), follow=True) as answer:
                 unchanged = answer.status == 304
@@ -202,21 +202,19 @@ class RemoteList:
             if unchanged:
                 yield None
                 return
-            file.flush()
-            yield Fetched(Path(file.name), digest.hexdigest(), *tags)
+            yield Fetched(file.path(), digest.hexdigest(), *tags)
 
     @contextmanager
     def _by_sftp(self) -> Iterator[Fetched | None]:
         c = self._config
-        with tempfile.NamedTemporaryFile(prefix="nightlamp-list-") as file:
+        with Arriving() as file:
             digest = hashlib.sha256()
             for piece in download(
                 c.url, c.username, self._secrets, c.host_key, self._http, c.max_bytes, self._name
             ):
                 digest.update(piece)
                 file.write(piece)
-            file.flush()
-            yield Fetched(Path(file.name), digest.hexdigest())
+            yield Fetched(file.path(), digest.hexdigest())
 
 
 def _open(
