@@ -287,7 +287,8 @@ def doctor(ctx: click.Context, name: str, config_file: Path | None) -> None:
     with database(settings) as engine:
         found = feeds.examine_feed(engine, name, fetcher_of(settings.feeds))
     for finding in found:
-        click.echo(safe(f"{'ok ' if finding.well else '!! '} {finding.what}: {finding.words}"))
+        kind = f" [{finding.kind}]" if finding.kind else ""
+        click.echo(safe(f"{'ok ' if finding.well else '!! '} {finding.what}: {finding.words}{kind}"))
         if finding.hint and not finding.well:
             click.echo(safe(f"    Try: {finding.hint}"))
     ctx.exit(0 if all(finding.well for finding in found) else 1)

@@ -37,8 +37,8 @@ class Print(NamedTuple):
 
     Args:
         signal: our name of it: md5, sha1, sha256, pdq, photodna, tmk, videntifier, url …
-        value: bytes if the exchange gives it as bytes, otherwise its text. A secret. ``NOT_FETCHED`` if it was
-            not taken: it is kept as something that cannot be compared, so that verdicts say "not checked".
+        value: bytes if the exchange gives it as bytes, otherwise its text. A secret. ``NOT_FETCHED`` if it
+            was not taken: kept as something that cannot be compared, so that verdicts say "not checked".
     """
 
     signal: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from tests.fakes.exchanges import ncmec as fake_ncmec
@@ -84,7 +85,7 @@ def test_what_goes_wrong_is_told_apart(kind: str, fault: str) -> None:
 
         assert caught.value.kind == expected
         assert kept.checkpoint is None
-        assert findings
+        assert {f.kind for f in findings} == {expected}
         if expected == "limited":
             assert caught.value.retry_after == 7.0
         for secret in CASES[kind][3].values():
@@ -92,6 +93,27 @@ def test_what_goes_wrong_is_told_apart(kind: str, fault: str) -> None:
 
     with running(kind, 30.0) as (_, exchange):  # and when it is over, it goes on
         assert kept.run(exchange).checkpoint is not None
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+@pytest.mark.parametrize("kind", CASES)
+def test_a_clock_that_differs_is_said_and_nothing_is_missed_for_it(kind: str, hours: int) -> None:
+    with running(kind, 30.0) as (fake, exchange):
+        fake.skew = timedelta(hours=hours)
+        if kind == "ncmec":  # asks for windows of time
+            with pytest.raises(ExchangeError) as caught:
+                Kept().run(exchange)
+            assert caught.value.kind == "clock"
+        else:  # go by the exchange's own marks
+            assert Kept().run(exchange).checkpoint is not None
+
+        wrong = [f for f in exchange.probe() if not f.well]
+
+    if kind == "list":  # nothing in it goes by time
+        assert wrong == []
+        return
+    assert [(f.what, f.kind) for f in wrong] == [("clock", "clock")]
+    assert f"7,200 s {'behind' if hours > 0 else 'ahead of'} the exchange's" in wrong[0].words
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -29,6 +29,8 @@ _HINTS: Mapping[ExchangeKind, str] = {
     "clock": "set the machine's clock (NTP)",
 }
 
+_TLS = "check the address, proxies, and this machine's clock (certificates hold for a time)"
+
 
 class Service:
     """One exchange.
@@ -178,16 +180,17 @@ class Service:
             if error.kind in ("network", "hostile"):
                 return None, [_failed("connection", error)]
             name = "credentials" if error.kind == "credentials" else "list"
-            return None, [self._answers(), *self._clock_finding(), _failed(name, error)]
+            return None, [self._answers(), *self.clock_found(), _failed(name, error)]
         if what:
             return answered, [Finding(what, True, "it is given to us")]
         well = Finding("credentials", True, "they are taken")
-        return answered, [self._answers(), *self._clock_finding(), well]
+        return answered, [self._answers(), *self.clock_found(), well]
 
     def _answers(self) -> Finding:
         return Finding("connection", True, f"{self.name} answers")
 
-    def _clock_finding(self) -> list[Finding]:
+    def clock_found(self) -> list[Finding]:
+        """Whether its clock and ours agree, if an answer has told."""
         if self.skew is None:
             return []
         if abs(self.skew) <= MAX_SKEW:
@@ -221,6 +224,8 @@ class Service:
         what = f"no answer ({error.what})" if kind == "network" else error.what
         if error.code == "refused":
             return self.error(kind, what, hint="allow its address or port in the settings, if it is yours")
+        if error.code == "tls":
+            return self.error(kind, what, hint=_TLS)
         return self.error(kind, what)
 
 

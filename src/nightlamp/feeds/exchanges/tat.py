@@ -90,7 +90,8 @@ class Tat:
             if error.kind in ("network", "hostile"):
                 return [Finding("connection", False, error.what, error.kind, error.hint)]
             well = Finding("connection", True, "the service answers")
-            return [well, Finding("credentials", False, error.what, error.kind, error.hint)]
+            clock = self._service.clock_found()
+            return [well, *clock, Finding("credentials", False, error.what, error.kind, error.hint)]
         query = {"order": "asc", "after": "", "limit": 1}
         return self._service.probe("GET", "/api/hash-list/v2/all", query=query, headers=self._bearer())[1]
 

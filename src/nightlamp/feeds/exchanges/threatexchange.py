@@ -155,6 +155,7 @@ class ThreatExchange:
             return [*well, _finding(what, error)]
         findings = [
             Finding("connection", True, "the Graph API answers"),
+            *self._service.clock_found(),
             Finding("credentials", True, "the token is taken"),
         ]
         if group.get("threat_updates_enabled") is False:
