@@ -17,12 +17,18 @@ from nightlamp.intake.records import matches_of
 from nightlamp.intake.submission import Where
 from nightlamp.intake.tables import for_review, item, verdict
 from nightlamp.signals import installed
-from nightlamp.values import Match, Priority
+from nightlamp.values import Match, Outcome, Priority
 
 STRONGEST = ("sha256", "sha1", "md5")
 _OF_PLACES = ("url-host", "url-prefix")  # name a place, not a content
 _MOST_PRINTS = 32  # of one signal, evenly spread
 _MOST_ENTRIES = 5
+_OF_ITEM = (
+    item.c.actor,
+    item.c.context,
+    item.c.frames,
+    item.c.origin["outcome"].as_string().label("outcome"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Arrival:
 
     Args:
         known: an entry of a list of high trust matches it exactly.
+        listed: an entry of any list matches it.
+        origin: how its content says that it was made; nobody asked: ``unknown``.
         confirms: the policy's rule confirms it by itself.
         prints: the ones that are clear enough to compare.
         entries: a digest for each list entry that it matches closely.
@@ -58,6 +66,8 @@ class Arrival:
     priority: Priority
     two_person: bool
     known: bool
+    listed: bool
+    origin: Outcome
     confirms: bool
     prints: tuple[Print, ...] = field(repr=False)
     entries: tuple[bytes, ...] = field(repr=False)
@@ -85,7 +95,7 @@ class Arrival:
 def arrivals(connection: Connection, limit: int, terms: Terms) -> list[tuple[int, Arrival]]:
     """The first ones that wait, with their numbers in ``for_review``."""
     query = (
-        select(for_review, verdict.c.rule, verdict.c.handling, item.c.actor, item.c.context, item.c.frames)
+        select(for_review, verdict.c.rule, verdict.c.handling, *_OF_ITEM)
         .join(verdict, verdict.c.id == for_review.c.verdict)
         .join(item, item.c.id == for_review.c.item)
     )
@@ -114,6 +124,8 @@ def _arrival(row: Any, matches: Sequence[Match], terms: Terms) -> Arrival:
         row.handling["priority"],
         row.handling["two_person"],
         any(match.bank.trust == "high" and match.exact and not match.disputed for match in counted),
+        bool(counted),
+        row.outcome or "unknown",
         row.handling.get("confirms", False),
         _prints(json.loads(row.prints), row.frames),
         tuple(dict.fromkeys(close))[:_MOST_ENTRIES],

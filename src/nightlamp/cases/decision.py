@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from nightlamp.errors import CaseError
-from nightlamp.values import Priority
+from nightlamp.values import Outcome, Priority
 
 Finding = Literal["csam", "not_csam", "escalate", "unsure"]
 Classification = Literal["A1", "A2", "B1", "B2"]
@@ -17,6 +17,15 @@ Opinion = Literal["first", "second", "lead"]
 State = Literal["open", "second", "escalated", "decided"]
 
 PRIORITIES: tuple[Priority, ...] = ("urgent", "high", "normal", "low")
+ORIGINS: tuple[Outcome, ...] = (
+    "unknown",
+    "inconsistent",
+    "camera-signed",
+    "edited",
+    "declared AI-edited",
+    "declared AI-made",
+)
+"""Outcomes, that which says least first: of a case's items it counts, one may be what it seems."""
 FULL = 3
 """The highest level of a reveal: the pixels as they are."""
 LONGEST_NOTE = 4_000
@@ -98,6 +107,8 @@ class Case:
 
     Args:
         known: an entry of a list of high trust matches it.
+        listed: an entry of any list matches each of its items.
+        origin: how they say that they were made: of their outcomes the one that says least.
         round: 1; more if it was opened again.
         rule: of the policy, that opened it.
         order_at: what the queue goes by within a priority: its deadline, or a week after it was opened.
@@ -115,6 +126,8 @@ class Case:
     priority: Priority
     two_person: bool
     known: bool
+    listed: bool
+    origin: Outcome
     state: State
     round: int
     rule: str

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from nightlamp import audit
 from nightlamp.cases.arriving import Arrival, arrivals
-from nightlamp.cases.decision import Case
+from nightlamp.cases.decision import ORIGINS, Case
 from nightlamp.cases.prints import Prints
 from nightlamp.cases.records import case_of, change_case, count_items, lock_case, rank
 from nightlamp.cases.reopening import OnReopened, open_again
@@ -191,6 +191,8 @@ class _Opening:
             "priority": rank(new.priority),
             "two_person": new.two_person,
             "known": new.known,
+            "listed": new.listed,
+            "origin": new.origin,
             "state": "open",
             "round": 1,
             "rule": new.rule,
@@ -228,13 +230,15 @@ class _Opening:
         """An item that has a case matches something new."""
         mine = update(case_item).where(case_item.c.item == new.item)
         self._connection.execute(mine.values(verdict=new.verdict))
+        alone = {"listed": new.listed} if case.items == 1 else {}
         if case.state != "decided":
-            change_case(self._connection, case, "there are new matches", **self._merged(case, new))
+            changed = alone | self._merged(case, new)
+            change_case(self._connection, case, "there are new matches", **changed)
             self._note("cases.matched_again", case.id, item=new.item)
         elif self._was_cleared(case):
-            self._reopen(case, new)
+            self._reopen(case, new, alone)
 
-    def _reopen(self, case: Case, new: Arrival) -> None:
+    def _reopen(self, case: Case, new: Arrival, changed: dict[str, Any]) -> None:
         """What was cleared is on a list now: somebody must look at it again."""
         due = self._terms.due_at(self._now, new.priority, new.jurisdiction)
         open_again(
@@ -244,6 +248,7 @@ class _Opening:
             now=self._now,
             due=due,
             reopened=self._reopened,
+            **changed,
             **self._merged(case, new),
         )
         self._note("cases.reopened", case.id, item=new.item, round=case.round + 1)
@@ -261,6 +266,10 @@ class _Opening:
             values["two_person"] = True
         if case.known and not new.known:
             values["known"] = False
+        if case.listed and not new.listed:
+            values["listed"] = False
+        if ORIGINS.index(new.origin) < ORIGINS.index(case.origin):
+            values["origin"] = new.origin
         due = self._terms.due_at(new.at, new.priority, new.jurisdiction)
         if due is not None and (case.due_at is None or due < case.due_at):
             values |= {"due_at": due, "order_at": min(due, case.order_at)}

@@ -47,6 +47,7 @@ def page_cases(
     finding: str | None = None,
     actor: str | None = None,
     overdue: bool = False,
+    unlisted: bool = False,
     before: str | None = None,
     limit: int = 50,
 ) -> list[Case]:
@@ -62,6 +63,7 @@ def page_cases(
         finding: of the final decision; decided ones alone.
         actor: one whose items are among theirs.
         overdue: past their deadline.
+        unlisted: an item of theirs is on no list, and of one nothing says how it was made.
         before: id of the last case of the page before.
         limit: at most so many.
 
@@ -88,6 +90,8 @@ def page_cases(
         query = query.where(c.id.in_(of))
     if overdue:
         query = query.where(c.due_at < now)
+    if unlisted:
+        query = query.where(c.origin == "unknown", ~c.listed)
     last = get_case(connection, before) if before is not None else None
     if decided:
         query = query.order_by(c.decided_at.desc(), c.id.desc())

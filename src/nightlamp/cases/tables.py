@@ -32,6 +32,8 @@ review_case = Table(
     Column("priority", SmallInteger, nullable=False),  # place in decision.PRIORITIES: 0 urgent … 3 low
     Column("two_person", Boolean, nullable=False),
     Column("known", Boolean, nullable=False),  # on a list of high trust: may be decided without a look
+    Column("listed", Boolean, nullable=False, default=False),  # a list matches each of its items
+    Column("origin", String(20), nullable=False, default="unknown"),  # what says least of all its items'
     Column("state", String(9), nullable=False),  # open, second, escalated, decided
     Column("round", Integer, nullable=False),  # 1, +1 each time that it is opened again
     Column("rule", String(64), nullable=False),  # of the policy, that opened it
@@ -67,6 +69,13 @@ review_case = Table(
         "order_at",
         "id",
         "queue",
+        sqlite_where=_ALIVE,
+        postgresql_where=_ALIVE,
+    ),
+    # What may be a victim that nobody knows of.
+    Index(
+        "ix_review_case_unlisted",
+        *("origin", "listed", "priority", "order_at", "id"),
         sqlite_where=_ALIVE,
         postgresql_where=_ALIVE,
     ),

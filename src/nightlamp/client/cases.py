@@ -37,6 +37,8 @@ class Case:
     priority: Priority
     two_person: bool
     known: bool
+    listed: bool
+    origin: str
     state: State
     round: int
     rule: str
@@ -115,10 +117,21 @@ def cases(
     queue: str | None = None,
     priority: Priority | None = None,
     finding: Finding | None = None,
+    unlisted: bool | None = None,
     limit: int = 200,
 ) -> Paged[Case]:
-    """Cases that wait, in their order; decided ones with the last first."""
-    narrowed = {"state": state, "queue": queue, "priority": priority, "finding": finding}
+    """Cases that wait, in their order; decided ones with the last first.
+
+    Args:
+        unlisted: those with an item on no list, and one of which nothing says how it was made.
+    """
+    narrowed = {
+        "state": state,
+        "queue": queue,
+        "priority": priority,
+        "finding": finding,
+        "unlisted": unlisted,
+    }
     return listed("/v1/cases", "cases", Case, **narrowed, limit=limit)
 
 

@@ -13,7 +13,7 @@ from nightlamp.cases.reopening import LONGEST_REASON
 from nightlamp.origin import to_json
 from nightlamp.server import shapes, telling
 from nightlamp.server.listings import Page
-from nightlamp.values import Action, Priority
+from nightlamp.values import Action, Outcome, Priority
 
 Id = Annotated[str, StringConstraints(max_length=40, pattern=r"^[0-9A-Za-z-]+$")]
 
@@ -73,6 +73,8 @@ class CaseOut(BaseModel):
     priority: Priority
     two_person: bool
     known: bool = Field(description="an entry of a list of high trust matches all of it exactly")
+    listed: bool = Field(description="an entry of any list matches each of its items")
+    origin: Outcome = Field(description="how its items say that they were made: the one that says least")
     state: State
     round: int = Field(description="more than 1: it was opened again")
     rule: str

@@ -52,6 +52,7 @@ def list_cases(
     finding: Finding | None = None,
     actor: Line | None = None,
     overdue: bool = False,
+    unlisted: bool = False,
 ) -> case_shapes.CasePage:
     """Cases that wait, in their order; with `state=decided` or a finding, the last decided first."""
     with reading(node.engine) as connection:
@@ -64,6 +65,7 @@ def list_cases(
             finding=finding,
             actor=actor,
             overdue=overdue,
+            unlisted=unlisted,
             before=cursor,
             limit=limit,
         )

@@ -33,12 +33,13 @@ def show(
     actor: Text = "",
     overdue: Text = "",
     mine: Text = "",
+    unlisted: Text = "",
     after: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Response:
     """What waits, in its order."""
     now = utc_now()
     chosen = {"queue": queue, "priority": priority, "state": state, "actor": actor}
-    chosen |= {"overdue": overdue, "mine": mine}
+    chosen |= {"overdue": overdue, "mine": mine, "unlisted": unlisted}
     with reading(visit.node.engine) as connection:
         found = cases.page_cases(
             connection,
@@ -48,6 +49,7 @@ def show(
             state=state if state in STATES else None,
             actor=actor or None,
             overdue=bool(overdue),
+            unlisted=bool(unlisted),
             claimed_by=person.actor if mine else None,
             before=after,
             limit=_LISTED,

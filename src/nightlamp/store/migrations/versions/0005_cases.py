@@ -38,6 +38,8 @@ def upgrade() -> None:
         sa.Column("priority", sa.SmallInteger(), nullable=False),
         sa.Column("two_person", sa.Boolean(), nullable=False),
         sa.Column("known", sa.Boolean(), nullable=False),
+        sa.Column("listed", sa.Boolean(), nullable=False),
+        sa.Column("origin", sa.String(length=20), nullable=False),
         sa.Column("state", sa.String(length=9), nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("rule", sa.String(length=64), nullable=False),
@@ -80,6 +82,14 @@ def upgrade() -> None:
         "ix_review_case_next",
         "review_case",
         ["state", "priority", "known", "order_at", "id", "queue"],
+        unique=False,
+        sqlite_where=sa.text("state <> 'decided'"),
+        postgresql_where=sa.text("state <> 'decided'"),
+    )
+    op.create_index(
+        "ix_review_case_unlisted",
+        "review_case",
+        ["origin", "listed", "priority", "order_at", "id"],
         unique=False,
         sqlite_where=sa.text("state <> 'decided'"),
         postgresql_where=sa.text("state <> 'decided'"),
