@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -21,9 +22,10 @@ from nightlamp.cases import get_case, take_rest
 from nightlamp.cases.tables import decision, reveal, review_case
 from nightlamp.server.console import showing
 from nightlamp.store import reading, utc_now
+from nightlamp.vault import Identity
 
 from . import drawn
-from .conftest import CHROMIUM, FLAGS, House, addresses, cookie
+from .conftest import CHROMIUM, FLAGS, House, addresses, cookie, listening, settle
 from .test_browser import faults_of
 
 
@@ -400,6 +402,34 @@ def test_limits_warn_and_then_pause(build):
     assert case_of(house, filed.case).state == "decided"
 
 
+def test_the_limit_of_a_shift_ends_looks_and_what_one_has_can_still_be_answered(build, tabs):
+    house = build(url="", hard_reveals=2)
+    settle(house)
+    drawn.file(house.node, 2)
+    with listening(house) as address:
+        tab = patient(tabs(house, address, "reviewer"))
+        case = take(tab, address)
+        for key in "78":
+            tab.keyboard.down(key)
+            shown(tab)
+            tab.keyboard.up(key)
+            tab.wait_for_selector("#looking img", state="hidden")
+        tab.wait_for_selector("#exposure.bad:has-text('2 looks of 2')")
+        tab.keyboard.down("9")
+        tab.wait_for_selector("[data-looking=limit]:visible")
+        assert tab.locator("#looking img:visible").count() == 0
+        tab.keyboard.up("9")
+        press(tab, "1 d")
+        after(tab, case)
+        assert case_of(house, case).state == "decided"
+        # another case waits, and is not given
+        assert "This shift's limit is reached" in tab.inner_text("main")
+        assert "No case was given to you" in tab.inner_text("main")
+        assert tab.locator("button:has-text('Next case')").count() == 0
+        assert faults_of(tab) == []
+        assert len(rows(house, reveal)) == 2
+
+
 def test_a_break_and_another_queue_are_one_key_away(live, tabs):
     house, address = live
     night = drawn.file(house.node, 4, queue="night")
@@ -466,14 +496,13 @@ def test_a_case_is_light(live, tabs):
 
 def secrets_of(house: House, *numbers: int) -> list[bytes]:
     """What no page, answer or file may hold of drawings: their bytes, and their hashes in every spelling."""
-    import base64
-    import hashlib
-
     found: list[bytes] = []
     for number in numbers:
         data = drawn.drawing(number)
-        digest = hashlib.sha256(data).digest()
-        found += [digest, digest.hex().encode(), digest.hex().upper().encode(), base64.b64encode(digest)]
+        for each in drawn.fingerprints(data):
+            value = each.value
+            found += [value, value.hex().encode(), value.hex().upper().encode()]
+            found += [base64.b64encode(value).rstrip(b"="), base64.urlsafe_b64encode(value).rstrip(b"=")]
         found += [data[100:160], b"what the file says", f"entry-{number}".encode()]
     return found
 
@@ -495,13 +524,36 @@ def test_while_others_are_shown_pictures_one_waits_not_for_ever_and_loses_nothin
 
 @pytest.mark.parametrize("role", ROLES)
 def test_no_answer_holds_pixels_or_hashes(house, role):
-    hidden = secrets_of(house, 1)
+    # given a case that the role has claimed if it may, a decided one, a report and an export of them
+    drawn.decided(house.node, 2, house.actors("reviewer", "lead"))
+    hidden = secrets_of(house, 1, 2)
     browser = house.signed_in(role)
-    answers_ = [browser.get(path) for path in addresses(house, "GET")]
-    for path in addresses(house, "POST"):
-        if not path.startswith(("/sign-out", "/account")):
-            answers_.append(browser.post(path))
-    assert len(answers_) > 20
+    case = house.ids["case_id"]
+    item = drawn.item_of(house.node, case)
+    look = {"item": item, "level": "1", "frame": "0"}
+    decide = {"answer": "csam:A1", "version": "1", "reason": "a reason", "why": "a reason"}
+    add = {"name": "new", "roles": "lead", "scopes": "submit", "kind": "list", "every": "1d"}
+    fields = {
+        **look,
+        **decide,
+        **add,
+        "case": case,
+        "recipient": Identity.generate().public,
+        "text": "rules: 3",
+    }
+    first = [f"/cases/{case}/claim", f"/cases/{case}/reveal"]
+    answers_ = [browser.post(path, fields) for path in first]
+    database = Path(str(house.node.engine.url.database))
+    stored = b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
+    assert all(each.value in stored for each in drawn.fingerprints(drawn.drawing(1)))
+    assert (answers_[1].status_code == 200) == (role in ("reviewer", "lead"))
+    # when all pages are asked for, all forms are sent, and all pages are asked for again
+    pages = addresses(house, "GET")
+    forms = [path for path in addresses(house, "POST") if not path.startswith(("/sign-out", "/account"))]
+    answers_ += [browser.get(path) for path in pages]
+    answers_ += [browser.post(path, fields) for path in forms]
+    answers_ += [browser.get(path) for path in pages]
+    # then none holds what is hidden
     for answer in answers_:
         whole = answer.content + repr(answer.headers.raw).encode()
         assert not [each for each in hidden if each in whole], answer.url
@@ -581,7 +633,19 @@ def test_the_browser_keeps_no_pixels_on_its_disk(live, chromium, tmp_path, elsew
             shown(tab)
             tab.keyboard.up(key)
             tab.wait_for_selector("#looking img", state="hidden")
-        tab.goto(f"{address}/cases")
+        press(tab, "1 d")
+        after(tab, filed.case)
+        # and a lead, who looks again, and an admin
+        cookie(house, address, "lead", tab)
+        for place in ("/lead", f"/reports/{house.ids['report_id']}", f"/cases/{filed.case}"):
+            tab.goto(address + place)
+        tab.keyboard.down("7")
+        shown(tab)
+        tab.keyboard.up("7")
+        tab.wait_for_selector("#looking img", state="hidden")
+        cookie(house, address, "admin", tab)
+        for place in ("/exports", "/banks", "/chain"):
+            tab.goto(address + place)
         # what a browser may keep comes last: once it is on the disk, so is all that came before
         tab.goto(elsewhere, wait_until="load")
         tab.evaluate("localStorage.setItem('planted', 'a word that is kept')")
@@ -593,6 +657,6 @@ def test_the_browser_keeps_no_pixels_on_its_disk(live, chromium, tmp_path, elsew
     assert len(control) > 5
     assert found_in(profile, control) == set(control)
     # and nothing of ours
-    assert len(given) == 3
+    assert len(given) == 4
     assert len(pieces(given)) > 10
-    assert found_in(profile, [*secrets_of(house, 8), *pieces(given), b"/console/pixels/"]) == set()
+    assert found_in(profile, [*secrets_of(house, 1, 8), *pieces(given), b"/console/pixels/"]) == set()
