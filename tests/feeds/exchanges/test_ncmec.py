@@ -84,7 +84,7 @@ def test_windows_are_utc_whatever_the_zone_of_the_host(
     asked = next(a.query for a in fake.asked if a.path == "/v2/entries")
     assert asked == {"from": "1970-01-01T00:00:00Z", "to": "2024-03-10T11:59:55Z"}
     assert set(kept.records) == {"42-e1"}
-    assert kept.checkpoint == {"to": "2024-03-10T11:59:55Z"}
+    assert kept.checkpoint == {"to": "2024-03-10T11:59:55Z", "fetched": "2024-03-10T12:00:00Z"}
 
 
 def test_a_downvoted_entry_is_kept_and_marked(fake: FakeNcmec) -> None:
@@ -160,6 +160,18 @@ def test_a_run_goes_on_within_the_same_window(fake: FakeNcmec, broken_off: int) 
     first = next(a.query for a in fake.asked[seen:] if a.path == "/v2/entries")
     assert first["start"] == str(3 * broken_off)
     assert first["to"].startswith(window[:19])
+
+
+def test_after_long_without_a_run_the_list_is_to_be_fetched_anew(fake: FakeNcmec) -> None:
+    """How long tombstones are kept is not documented; a first run of old windows is not taken for it."""
+    fake.put(entry(1, 10))
+    exchange = client(fake, forgets_after=30)
+    first = next(page.checkpoint for page in exchange.pages(None, None) if page.checkpoint)
+
+    assert not exchange.stale({**first, "to": "1990-01-01T00:00:00Z"}, NOW + timedelta(days=29))
+    assert exchange.stale(first, NOW + timedelta(days=31))
+    assert not client(fake).stale(first, NOW + timedelta(days=89))
+    assert client(fake).stale(first, NOW + timedelta(days=91))
 
 
 def test_a_link_that_is_too_old_is_not_used_again(fake: FakeNcmec) -> None:
@@ -298,7 +310,7 @@ def test_a_clock_that_differs_is_said_before_anything_is_missed(fake: FakeNcmec)
 
     fake.skew = -timedelta(minutes=2)  # bearable: windows end by the exchange's clock
     kept = Kept().run(client(fake))
-    assert kept.checkpoint == {"to": "2024-03-10T11:57:55Z"}
+    assert kept.checkpoint["to"] == "2024-03-10T11:57:55Z"
 
 
 def test_opinions_are_sent_with_the_reason_that_ncmec_knows(fake: FakeNcmec) -> None:
@@ -389,16 +401,17 @@ def test_after_any_history_the_kept_is_the_model(
     fake = FakeNcmec(size)
     kept = Kept()
     with fake.running():
+        exchange = client(fake)
         for number, deleted, minutes, pages in history:
             fake.now += timedelta(minutes=minutes)
             at = fake.now - timedelta(seconds=10)
             prints = {"md5": f"{int(at.timestamp()):032x}"}
             fake.put(Entry(42, f"e{number}", at, fingerprints=prints, deleted=deleted))
             if pages:
-                kept.run(client(fake), most=pages if pages < 3 else None)
+                kept.run(exchange, most=pages if pages < 3 else None)
         fake.now += timedelta(minutes=10)
         while True:
-            kept.run(client(fake))
+            kept.run(exchange)
             if kept.cursor is None:
                 break
 

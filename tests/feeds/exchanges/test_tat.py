@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
-from tests.fakes.exchanges.exchange import body
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.fakes.exchanges.exchange import NOW, body
 from tests.fakes.exchanges.tat import PASSWORD, USER, FakeTat, Row
 from tests.feeds.exchanges.conftest import Kept
 
@@ -60,7 +63,7 @@ def test_pages_go_by_where_the_last_one_ended_and_one_login_does(fake: FakeTat) 
     kept.run(client(fake))
 
     assert len(kept.records) == 8
-    assert kept.checkpoint == {"after": "102.0,8"}
+    assert kept.checkpoint == {"after": "102.0,8", "fetched": "2024-03-10T12:00:00Z"}
     assert [a.query["after"] for a in fake.asked if a.method == "GET"] == ["", "100.0,3", "101.0,6"]
     assert fake.tokens == 2  # one a client
 
@@ -76,13 +79,26 @@ def test_a_token_that_runs_out_is_renewed_once(fake: FakeTat) -> None:
     assert failure(client(fake)).kind == "credentials"
 
 
+def test_after_long_without_a_run_the_list_is_to_be_fetched_anew(fake: FakeTat) -> None:
+    fake.put(Row(1, PDQ, 100.0))  # of long ago
+    checkpoint = Kept().run(client(fake)).checkpoint
+
+    assert not client(fake).stale(checkpoint, NOW + timedelta(days=89))
+    assert client(fake).stale(checkpoint, NOW + timedelta(days=91))
+    assert client(fake, forgets_after=10).stale(checkpoint, NOW + timedelta(days=11))
+
+
 def test_only_chosen_ideologies(fake: FakeTat) -> None:
     fake.put(Row(1, PDQ, 1.0))
     fake.put(Row(2, PDQ, 2.0, ideology="islamist"))
 
-    kept = Kept().run(client(fake, ideologies=["islamist"]))
+    fake.put(Row(3, MD5, 3.0, "MD5", ideology="islamist"))
 
-    assert {key: r.category for key, r in kept.records.items()} == {"2": "islamist"}
+    kept = Kept().run(client(fake, ideologies=["islamist"]))
+    assert {key: r.category for key, r in kept.records.items()} == {"2": "islamist", "3": "islamist"}
+
+    fake.put(Row(3, MD5, 4.0, "MD5"))  # is another's now
+    assert set(kept.run(client(fake, ideologies=["islamist"])).records) == {"2"}
 
 
 @pytest.mark.parametrize(
@@ -115,3 +131,21 @@ def test_the_doctor(fake: FakeTat, password: str, well: bool) -> None:
 
     assert (findings[0].what, findings[0].well) == ("connection", True)
     assert (findings[-1].what, findings[-1].well) == ("credentials", well)
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 3)), max_size=12))
+def test_after_any_history_the_kept_is_the_model(history: list[tuple[int, bool, int]]) -> None:
+    """Adds, changes, deletes; runs that break off after some pages and go on later, or never do."""
+    fake = FakeTat(2)
+    kept = Kept()
+    with fake.running():
+        exchange = client(fake)
+        for at, (number, gone, pages) in enumerate(history, 100):
+            fake.put(Row(number, f"{at:032x}", float(at), "MD5", deleted=gone))
+            if pages:
+                kept.run(exchange, most=pages if pages < 3 else None)
+        kept.run(exchange)
+
+    model = {str(r.id): {("md5", r.digest)} for r in fake.rows.values() if not r.deleted}
+    assert kept.prints() == model

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.fakes.exchanges.exchange import body
 from tests.fakes.exchanges.threatexchange import GROUP, TOKEN, FakeThreatExchange, Indicator, error
 from tests.feeds.exchanges.conftest import Kept
@@ -273,3 +275,28 @@ def test_the_doctor(
     assert (findings[0].what, findings[0].well) == ("connection", True)
     assert (findings[-1].what, findings[-1].well) == last
     assert token not in str(findings)
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 3)), max_size=12))
+def test_after_any_history_the_kept_is_the_model(history: list[tuple[int, int, int]]) -> None:
+    """Adds, opinions, withdrawals of both kinds; runs that break off and go on later, or never do."""
+    fake = FakeThreatExchange()
+    kept = Kept()
+    with fake.running():
+        exchange = client(fake, page_size=2)
+        for at, (number, state, pages) in enumerate(history, 100):
+            status = {"status": "NON_MALICIOUS" if state == 1 else "MALICIOUS"}
+            descriptors = None if state == 2 else [{"id": "1", "owner": {"id": "9"}, **status}]
+            fake.put(Indicator("HASH_MD5", f"{number:032x}", at, descriptors, should_delete=state == 3))
+            if pages:
+                kept.run(exchange, most=pages if pages < 3 else None)
+        while True:
+            kept.run(exchange)
+            if kept.cursor is None:
+                break
+        kept.run(exchange)  # what changed while a run was under way comes with the next
+
+    alive = [i for i in fake.indicators.values() if i.descriptors and not i.should_delete]
+    model = {f"HASH_MD5:{i.value}": i.descriptors[0]["status"] == "NON_MALICIOUS" for i in alive}  # type: ignore[index]
+    assert {key: record.disputed for key, record in kept.records.items()} == model

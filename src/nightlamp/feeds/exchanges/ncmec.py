@@ -33,7 +33,7 @@ from nightlamp.feeds.exchange import (
 )
 from nightlamp.feeds.exchanges.ncmec_config import ADDRESSES, SIGNALS, NcmecConfig
 from nightlamp.feeds.exchanges.ncmec_votes import Votes
-from nightlamp.feeds.exchanges.service import Service, basic, iso
+from nightlamp.feeds.exchanges.service import Service, away, basic, iso
 from nightlamp.outbound import Fetcher
 from nightlamp.outbound.guarded_xml import Element, elements
 from nightlamp.signals import installed
@@ -112,7 +112,7 @@ class Ncmec:
         end = (self._clock() - skew - _SETTLE).astimezone(UTC).replace(microsecond=0)
         start = window.start if window else begin
         if start >= end:
-            yield Page(checkpoint={"to": iso(start)})
+            yield Page(checkpoint=self._checkpoint(start))
             return
         span = window.to - window.start if window else end - start
         while start < end:
@@ -135,9 +135,9 @@ class Ncmec:
                 span = max(span, width) * 2
             window = None
 
-    def stale(self, _checkpoint: Json, _now: datetime) -> bool:
-        """Never: NCMEC keeps its tombstones."""
-        return False
+    def stale(self, checkpoint: Json, now: datetime) -> bool:
+        """After ``forgets_after``: how long NCMEC keeps its tombstones is not documented."""
+        return away(checkpoint, now, timedelta(days=self._config.forgets_after))
 
     def probe(self) -> Sequence[Finding]:
         """Ask who we are, and if we are nobody here, whether we are somebody in the sister environment."""
@@ -200,11 +200,14 @@ class Ncmec:
             return begin, None  # within a window, what was read is read again
         return begin, window
 
+    def _checkpoint(self, to: datetime) -> Json:
+        return {"to": iso(to), "fetched": iso(self._clock())}
+
     def _page(self, answer: _Answer, window: _Window, end: datetime) -> Page:
         if answer.link:
             cursor = _Window(window.start, window.to, answer.link, self._clock()).cursor()
             return Page(answer.records, cursor, None, answer.estimate, unreadable=answer.unreadable)
-        done = {"to": iso(window.to)}
+        done = self._checkpoint(window.to)
         if window.to >= end:
             return Page(answer.records, None, done, unreadable=answer.unreadable)
         following = _Window(window.to, window.to, "", _BEGINNING).cursor()

@@ -63,6 +63,8 @@ class NcmecConfig(ExchangeConfig):
         username: as NCMEC gave it for hash sharing (not the CyberTipline's).
         url: another address of the service, for a proxy of one's own.
         members: only entries of these members (numbers); all, if empty.
+        forgets_after: days without a run after which the whole list is fetched anew, in case withdrawals of
+            that time are not told any more.
         links: fetch fingerprints that stand behind a link, where their signal is installed; else only their
             being there is kept, as not checked.
         link_bytes: the largest such fingerprint.
@@ -74,6 +76,7 @@ class NcmecConfig(ExchangeConfig):
     username: str = Field(min_length=1, max_length=200)
     url: str = ""
     members: tuple[int, ...] = ()
+    forgets_after: int = Field(90, ge=1, le=3_650)
     links: bool = False
     link_bytes: int = Field(8 << 20, ge=1, le=64 << 20)
     feedback_on: Literal["md5", "sha1", "pdna", "pdq"] = "md5"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from nightlamp.access.keys import Secret
 from nightlamp.errors import ExchangeError, ExchangeKind, OutboundError
-from nightlamp.feeds.exchange import Finding
+from nightlamp.feeds.exchange import Finding, Json
 from nightlamp.outbound import Answered, Fetcher
 from nightlamp.outbound.guarded_json import HostileError, loads
 from nightlamp.store import Clock
@@ -237,6 +237,12 @@ def basic(user: str, password: Secret) -> str:
 def iso(at: datetime) -> str:
     """A UTC time as ``yyyy-MM-ddTHH:mm:ssZ``, whatever the host's zone."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def away(checkpoint: Json, now: datetime, most: timedelta) -> bool:
+    """Whether a checkpoint was fetched longer ago than ``most``; also if it does not tell."""
+    fetched = checkpoint.get("fetched") if isinstance(checkpoint, dict) else None
+    return fetched is None or now - datetime.fromisoformat(fetched) > most
 
 
 def _failed(what: str, error: ExchangeError) -> Finding:

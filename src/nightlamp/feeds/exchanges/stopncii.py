@@ -26,7 +26,7 @@ from nightlamp.feeds.exchange import (
     Sent,
 )
 from nightlamp.feeds.exchanges.keys import composed, newest, value_of
-from nightlamp.feeds.exchanges.service import Service, iso
+from nightlamp.feeds.exchanges.service import Service, away, iso
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock
 
@@ -109,7 +109,7 @@ class StopNcii:
 
     def stale(self, checkpoint: Json, now: datetime) -> bool:
         """After 30 days, withdrawals may have been forgotten."""
-        return now - datetime.fromisoformat(checkpoint["fetched"]) > STALE
+        return away(checkpoint, now, STALE)
 
     def probe(self) -> Sequence[Finding]:
         """Ask for one hash."""

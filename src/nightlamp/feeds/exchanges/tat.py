@@ -8,7 +8,7 @@ that the withdrawal of one row removes another's; here a row has its own id.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +18,7 @@ from nightlamp.access.keys import Secret
 from nightlamp.errors import ExchangeError
 from nightlamp.feeds.exchange import ExchangeConfig, Finding, Json, Kind, Page, Print, Record
 from nightlamp.feeds.exchanges.keys import newest
-from nightlamp.feeds.exchanges.service import Service
+from nightlamp.feeds.exchanges.service import Service, away, iso
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock
 
@@ -32,11 +32,14 @@ class TatConfig(ExchangeConfig):
     Args:
         username: of the account.
         url: of the service.
+        forgets_after: days without a run after which the whole list is fetched anew, in case withdrawals of
+            that time are not told any more.
         ideologies: only rows of these, e.g. ``far-right``; all, if empty.
     """
 
     username: str = Field(min_length=1, max_length=200)
     url: str = Field(ADDRESS, pattern=r"^https?://")
+    forgets_after: int = Field(90, ge=1, le=3_650)
     ideologies: tuple[str, ...] = ()
 
 
@@ -47,6 +50,7 @@ class Tat:
 
     def __init__(self, config: TatConfig, secrets: Mapping[str, Secret], http: Fetcher, clock: Clock) -> None:
         self._config = config
+        self._clock = clock
         self._password = secrets["password"]
         self._service = Service("Tech Against Terrorism", config.url, http, clock)
         self._token = ""
@@ -71,16 +75,17 @@ class Tat:
             if not isinstance(ends, str) or len(ends) > 200:
                 raise self._service.error("malformed", "a checkpoint that is none")
             if not answer.get("next"):
-                yield Page(newest(found), None, {"after": ends}, unreadable=unreadable)
+                done = {"after": ends, "fetched": iso(self._clock())}
+                yield Page(newest(found), None, done, unreadable=unreadable)
                 return
             if ends == after:
                 raise self._service.error("hostile", "pages that never end")
             after = ends
             yield Page(newest(found), {"after": after}, unreadable=unreadable)
 
-    def stale(self, _checkpoint: Json, _now: datetime) -> bool:
-        """Never: withdrawn rows stay in the list."""
-        return False
+    def stale(self, checkpoint: Json, now: datetime) -> bool:
+        """After ``forgets_after``: withdrawn rows stay in the list, but for how long is not documented."""
+        return away(checkpoint, now, timedelta(days=self._config.forgets_after))
 
     def probe(self) -> Sequence[Finding]:
         """Log in, then ask for a page."""
@@ -100,12 +105,11 @@ class Tat:
             return None
         assert isinstance(row, dict)
         ideology = str(row.get("ideology") or "")[:100]
-        if self._config.ideologies and ideology not in self._config.ideologies:
-            return None
         changed = row.get("updated_on")
         seconds = float(changed) if isinstance(changed, int | float) and 0 <= changed < 2**40 else 0.0
         version = int(seconds * 1000)
-        if row.get("deleted"):
+        chosen = not self._config.ideologies or ideology in self._config.ideologies
+        if row.get("deleted") or not chosen:  # it may have been of a chosen one before
             return Record(str(row["id"]), deleted=True, version=version)
         algorithm = row["algorithm"]
         signal = _SIGNALS.get(algorithm.upper(), algorithm[:40].lower())

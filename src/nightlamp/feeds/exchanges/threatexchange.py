@@ -29,7 +29,7 @@ from nightlamp.feeds.exchange import (
     Sent,
 )
 from nightlamp.feeds.exchanges.keys import composed, newest, value_of
-from nightlamp.feeds.exchanges.service import Service, iso
+from nightlamp.feeds.exchanges.service import Service, away, iso
 from nightlamp.outbound import Fetcher
 from nightlamp.store import Clock
 
@@ -138,7 +138,7 @@ class ThreatExchange:
 
     def stale(self, checkpoint: Json, now: datetime) -> bool:
         """After 85 days; withdrawals are forgotten after 90."""
-        return now - datetime.fromisoformat(checkpoint["fetched"]) > STALE
+        return away(checkpoint, now, STALE)
 
     def probe(self) -> Sequence[Finding]:
         """Ask for the group's name, then for one update."""
