@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from sqlalchemy import select, update
 
+from nightlamp.cases.decision import REASONS
 from nightlamp.feeds import Feedback, queue_feedback, remove_feed, withdraw_feedback
+from nightlamp.feeds.exchange import Stance
 from nightlamp.feeds.feedback import SENDING
 from nightlamp.feeds.tables import feedback
 from nightlamp.outbound import Fetcher
@@ -41,6 +46,32 @@ def test_an_opinion_is_sent_once(world: World) -> None:
     assert say(world, "negative") == 0
     assert [(o.key, o.stance) for o in source.opinions] == [("k", "negative")]
     assert states(world) == ["sent"]
+
+
+@pytest.mark.parametrize(
+    ("category", "opinion", "reason", "queued"),
+    [
+        ("csam", "negative", "adult", 1),
+        ("ncii", "negative", "adult", 0),
+        ("terrorism", "negative", "no_person", 0),
+        ("ncii", "negative", "wrong_match", 1),
+        ("ncii", "affirmative", "", 1),
+    ],
+)
+def test_that_it_is_not_csam_is_no_objection_to_a_list_of_something_else(
+    sqlite_world: World, category: str, opinion: Stance, reason: str, queued: int
+) -> None:
+    ready(sqlite_world, category=category)
+
+    with sqlite_world.engine.begin() as connection:
+        assert queue_feedback(connection, "list", "k", opinion, reason, "d1") == queued
+
+
+@pytest.mark.parametrize("reason", REASONS["not_csam"])
+def test_the_page_lists_every_reason(reason: str) -> None:
+    page = Path(__file__).parents[2] / "docs/feeds.md"
+
+    assert f"\n| `{reason}` |" in page.read_text("utf-8")
 
 
 def test_it_is_off_by_default(world: World) -> None:

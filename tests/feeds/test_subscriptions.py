@@ -56,6 +56,31 @@ def test_what_is_no_reference_is_refused_without_being_shown(wrong: str) -> None
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_secret_of_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = pytest.importorskip("keyring.backend")
+    import keyring
+    from keyring.errors import KeyringLocked
+
+    class Ring(backend.KeyringBackend):  # type: ignore[misc, name-defined]
+        priority = 1
+
+        def get_password(self, service: str, username: str) -> str | None:
+            if service == "locked":
+                raise KeyringLocked("hunter2")
+            return {("nightlamp", "acme/ncmec"): "hunter2"}.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise NotImplementedError
+
+    monkeypatch.setattr(keyring.core, "_keyring_backend", Ring())
+
+    assert read_secret("keyring:nightlamp/acme/ncmec", "password").reveal() == "hunter2"
+    for reference, words in (("nightlamp/other", "no such entry"), ("locked/acme", "does not open")):
+        with pytest.raises(FeedError, match=words) as caught:
+            read_secret(f"keyring:{reference}", "password")
+        assert "hunter2" not in f"{caught.value}"
+
+
 def test_a_file_that_anybody_may_write_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("x")

@@ -31,6 +31,8 @@ from nightlamp.store.leases import take
 SENDING = 300.0  # seconds that one call may take
 _DOUBT = ("network", "malformed", "hostile")  # after these nobody knows whether it was taken
 _OPEN = ("waiting", "sending")
+_OTHER_MATTERS = ("ncii", "terrorism")  # "not CSAM" says nothing against an entry of such a list …
+_WRONG_MATCH = "wrong_match"  # … but this does
 
 
 def queue_feedback(
@@ -45,7 +47,8 @@ def queue_feedback(
 ) -> int:
     """Have an opinion on an entry sent to every exchange that named it and wants opinions.
 
-    Asked again with the same opinion, it does nothing; with the other one, the newer is sent.
+    Asked again with the same opinion, it does nothing; with the other one, the newer is sent. A list that is
+    not of abuse material hears a negative one only if the entry shows something else.
 
     Args:
         connection: in a transaction that may write.
@@ -67,6 +70,8 @@ def queue_feedback(
         .join(feed_entry, and_(feed_entry.c.feed == feed.c.id, feed_entry.c.key == source_id))
         .where(b.name == bank, b.deleted_at.is_(None), feed.c.removed_at.is_(None), feed.c.feedback.is_(True))
     )
+    if opinion == "negative" and reason != _WRONG_MATCH:
+        query = query.where(b.category.not_in(_OTHER_MATTERS))
     queued = 0
     for number, name in connection.execute(query).all():
         if _queue(connection, number, source_id, opinion, reason, decision, now):
