@@ -65,11 +65,13 @@ class Node:
         nursery: starts it.
         folder: for settings, logs, temporary files and, by default, data.
         settings: as in ``nightlamp.toml``.
+        processes: that serve. Of several the clock cannot be made wrong.
     """
 
     nursery: Nursery
     folder: Path
     settings: dict[str, Any]
+    processes: int = 1
     pid: int = 0
     address: str = ""
     key: str = field(default="", repr=False)
@@ -109,7 +111,7 @@ class Node:
         self.address = ""
         self.pid = self.nursery.fork(
             args=["serve", "--port", "0", "--config", str(self.config)],
-            env={"TMPDIR": str(self.folder / "tmp"), "NIGHTLAMP_SERVER_PROCESSES": "1"},  # kill -9 is of one
+            env={"TMPDIR": str(self.folder / "tmp"), "NIGHTLAMP_SERVER_PROCESSES": str(self.processes)},
             out=str(self.folder / "out"),
             log=str(self.log),
             clock=str(self.clock),
@@ -147,10 +149,16 @@ class Node:
         return self.pid > 0
 
     def kill(self, *, workers_too: bool = False) -> None:
-        """``kill -9``, of the server alone or of its workers in the same instant."""
+        """``kill -9``, of the first process alone or of all of them in the same instant."""
         with contextlib.suppress(ProcessLookupError):
             (os.killpg if workers_too else os.kill)(self.pid, signal.SIGKILL)
         until(lambda: not self.alive, "it is dead")
+        if self.processes > 1:  # the first one only watches: those that serve must end by themselves
+            until(lambda: not self._running(), "all have ended", pause=0.1)
+
+    def kill_one(self) -> None:
+        """``kill -9`` of one of several that serve, which is started again."""
+        os.kill(min(until(self.serving, "one serves", pause=0.1)), signal.SIGKILL)
 
     def stop(self) -> None:
         """SIGTERM, and wait until it has finished."""
@@ -170,8 +178,24 @@ class Node:
         part.write_text(str(seconds))
         part.replace(self.clock)
 
+    def serving(self) -> list[int]:
+        """Process ids of those of several that serve."""
+        return [pid for pid, parent, command in self._running() if parent == self.pid and "pipe_" in command]
+
+    def _running(self) -> list[tuple[int, int, str]]:
+        """All its processes: id, parent's id, command."""
+        listed = subprocess.run(
+            ["ps", "-ww", "-eo", "pid=,ppid=,pgid=,stat=,args="], capture_output=True, text=True, check=True
+        )
+        rows = [line.split(maxsplit=4) for line in listed.stdout.splitlines()]
+        return [
+            (int(pid), int(parent), command)
+            for pid, parent, group, state, command in rows
+            if int(group) == self.pid and not state.startswith("Z")
+        ]
+
     def workers(self) -> list[int]:
-        """Process ids of its workers."""
+        """Process ids of the workers of one that serves alone."""
         listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, text=True)
         return [int(word) for word in listed.stdout.split()]
 

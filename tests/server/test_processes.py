@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,6 +32,7 @@ PATIENCE = 120.0  # generous: the machine may be busy
 @dataclass
 class Pair:
     process: subprocess.Popen[bytes]
+    folder: Path
     url: str
     key: str = field(repr=False)
 
@@ -57,6 +60,14 @@ class Pair:
         return [int(line.split()[0]) for line in listed.stdout.splitlines() if "pipe_handle=" in line]
 
 
+def running(group: int) -> list[int]:
+    """The process ids of a process group; of those that only wait to be noticed, none."""
+    command = ["ps", "-eo", "pid=,pgid=,stat="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [line.split() for line in listed.stdout.splitlines()]
+    return [int(pid) for pid, of, state in rows if int(of) == group and not state.startswith("Z")]
+
+
 def until(done: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + PATIENCE
     while not done():
@@ -68,11 +79,11 @@ def until(done: Callable[[], bool], what: str) -> None:
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NIGHTLAMP_")}
-    environment |= {"NIGHTLAMP_INTAKE_WORKERS": "1", "NIGHTLAMP_SERVER_PROCESSES": "2"}
+    environment |= {"NIGHTLAMP_INTAKE_WORKERS": "1", "NIGHTLAMP_SERVER_PROCESSES": "2", "TMPDIR": str(folder)}
     command = [sys.executable, "-c", "from nightlamp.cli import main; main()", "serve"]
     command += ["--data-dir", str(folder / "data"), "--port", "0"]
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, start_new_session=True)
     try:
         said = ""
         end = time.monotonic() + PATIENCE
@@ -84,13 +95,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         # The key comes first: a node that cannot listen has not lost it.
         assert said.index("The first API key") < said.index("listens on")
         url = re.search(r"http://[\d.:]+", said)[0]
-        yield Pair(process, url, (folder / "out").read_text().strip())
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        yield Pair(process, folder, url, (folder / "out").read_text().strip())
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        for pid in running(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_a_change_is_in_force_in_every_process_when_it_is_answered(pair: Pair) -> None:
@@ -199,3 +209,12 @@ def test_pages_become_one() -> None:
         f'{head}a{{process="0"}} 1.0\na{{process="1"}} 2.0\n'
         '# HELP c d\n# TYPE c gauge\nc{process="1",x="a b"} 3.0\n'
     )
+
+
+def test_when_the_first_process_is_killed_all_end(pair: Pair) -> None:  # the last: nothing is left of them
+    until(lambda: len(pair.processes()) == 2, "both run")
+    assert len(running(pair.process.pid)) > 3  # workers, too
+    pair.process.kill()
+    pair.process.wait()
+    until(lambda: not running(pair.process.pid), "those that serve end, and their workers")
+    assert not list(pair.folder.glob("nightlamp-*"))  # nor is anything left lying about

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -210,3 +211,5 @@ def _main(settings: Settings, place: Place, run: Run, up: Connection) -> None:
         up.close()
 
     run(settings, place, listens)
+    if not parent.is_alive():  # it would have tidied up
+        shutil.rmtree(place.folder, ignore_errors=True)
