@@ -225,7 +225,8 @@ def test_stale_feeds_are_accepted_by_name_or_all_of_them(without: set[str], acti
 def test_a_stale_feed_alone_does_not_put_all_items_before_people(name: str) -> None:
     verdict = decide(Facts((), [Unchecked("feed one", "stale")]), profile(name))
     assert verdict.action == "allow"
-    assert verdict.unchecked
+    assert verdict.unchecked == (Unchecked("feed one", "stale"),)
+    assert "not checked: feed one (stale)" in verdict.reasons  # and not a silent one
     other = [Unchecked("feed one", "stale"), Unchecked("md5", "out of date")]
     assert decide(Facts((), other), profile(name)).action == "review"
 

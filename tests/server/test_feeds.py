@@ -147,6 +147,7 @@ def test_a_bank_that_is_behind_makes_the_node_degraded(service: Service, tmp_pat
     verdict = service.post("/v1/fingerprints", key, json=fingerprints).json()["verdict"]
     assert verdict["action"] == "allow"  # the shipped policies accept it
     assert {"what": "feed one", "why": "stale", "detail": "bank list is 26 h behind"} in verdict["unchecked"]
+    assert "not checked: feed one (stale: bank list is 26 h behind)" in verdict["reasons"]
     told = service.get("/v1/health/ready").json()
     [check] = [each for each in told["checks"] if each["check"] == "feeds"]
     assert "bank list is 26 h behind" in check["detail"]
