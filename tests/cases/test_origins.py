@@ -51,11 +51,11 @@ def test_every_outcome_has_its_place():
         ("unknown", "camera-signed", "unknown"),
     ],
 )
-def test_of_a_cases_items_the_one_that_says_least_counts(desk, first, second, told):
-    case = submit(desk, sha256("a"), pdq("a"), origin=first)
-    assert seen(desk, case)[0] == (first or "unknown")
-    assert submit(desk, sha256("b"), pdq("a"), origin=second) == case
-    assert seen(desk, case)[0] == told
+def test_of_a_cases_items_the_one_that_says_least_counts(lite, first, second, told):
+    case = submit(lite, sha256("a"), pdq("a"), origin=first)
+    assert seen(lite, case)[0] == (first or "unknown")
+    assert submit(lite, sha256("b"), pdq("a"), origin=second) == case
+    assert seen(lite, case)[0] == told
 
 
 def test_what_is_on_no_list_and_says_nothing_can_be_picked(desk):
@@ -76,13 +76,13 @@ def test_what_is_on_no_list_and_says_nothing_can_be_picked(desk):
     assert [each.id for each in desk.cases(unlisted=True)] == [wanted, listed]
 
 
-def test_a_late_match_says_that_a_list_knows_it(desk):
-    item = desk.submit(sha256("a"))
-    desk.open()
-    assert seen(desk, desk.case_of(item)) == ("unknown", False)
-    desk.submit(sha256("a"), item=item, matches=[matching()])
-    desk.open()
-    assert seen(desk, desk.case_of(item)) == ("unknown", True)
+def test_a_late_match_says_that_a_list_knows_it(lite):
+    item = lite.submit(sha256("a"))
+    lite.open()
+    assert seen(lite, lite.case_of(item)) == ("unknown", False)
+    lite.submit(sha256("a"), item=item, matches=[matching()])
+    lite.open()
+    assert seen(lite, lite.case_of(item)) == ("unknown", True)
 
 
 def test_it_is_found_by_an_index_of_its_own(lite):

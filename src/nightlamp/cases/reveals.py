@@ -16,16 +16,17 @@ from sqlalchemy import Connection, case, func, insert, select, update
 from nightlamp.audit import Detail, append
 from nightlamp.cases.decision import FULL
 from nightlamp.cases.records import get_case
-from nightlamp.cases.tables import case_item, reveal
+from nightlamp.cases.tables import case_item, decision, reveal
 from nightlamp.cases.terms import Limits
 from nightlamp.errors import CaseError
 from nightlamp.intake.tables import item as items
 from nightlamp.intake.tables import match
 from nightlamp.store import new_id
 
-_SEVERE = 2  # what the industry's categories of the lists say, see ``_severity``
+_SEVERE = 2  # A2 and B2; A1 and B1 are 3, all else 1
 _LONGEST = 4 * 3600.0
 _LOOK = 15.0  # seconds after which the page ends a look by itself, see review.js
+_SEEN = 1.0  # seconds; a shorter look is a slip of the key: nobody has viewed the whole by it
 _GOOD_FOR = timedelta(seconds=30)
 
 
@@ -36,8 +37,9 @@ class Exposure:
     Args:
         reveals: how many.
         seconds: how long all in all, at most: what was given out and not ended counts as the longest look.
-        severe: how many of them showed what a list calls A1, A2, B1 or B2, at level 2 or more.
-        severity: sum of level × severity (1 to 3) of each.
+        severe: how many of them showed something of severity 2 or 3, at level 2 or more.
+        severity: sum of level × severity of each: 3 for A1 and B1 (a sex act), 2 for A2 and B2, 1 for the
+            rest; as the person has classified it themselves, or else as a list's category says.
     """
 
     reveals: int
@@ -176,12 +178,18 @@ def end_reveal(connection: Connection, reveal_id: str, *, by: str, seconds: floa
 
 def exposure(connection: Connection, person: str, since: datetime) -> Exposure:
     """What ``person`` was shown since a time."""
-    r = reveal.c
-    severe = case(((r.severity >= _SEVERE) & (r.level >= 2), 1), else_=0)
+    r, d = reveal.c, decision.c
+    said = select(func.max(case((d.classification.in_(("A1", "B1")), 3), else_=2)))
+    said = said.join(case_item, case_item.c.case == d.case).where(case_item.c.item == r.item, d.by == r.by)
+    said = said.where(d.classification.is_not(None), d.undone_at.is_(None))
+    severity = func.coalesce(said.scalar_subquery(), r.severity)
     unended = (r.seconds == 0) & r.handed_at.is_not(None)
     lasted = case((unended, _LOOK), else_=r.seconds)
-    counts = (func.count(), func.sum(lasted), func.sum(severe), func.sum(r.level * r.severity))
-    row = connection.execute(select(*counts).where(r.by == person, r.started_at >= since, r.level > 0)).one()
+    query = select(r.level, lasted.label("lasted"), severity.label("severity"))
+    shown = query.where(r.by == person, r.started_at >= since, r.level > 0).subquery().c
+    severe = case(((shown.severity >= _SEVERE) & (shown.level >= 2), 1), else_=0)
+    counts = (func.count(), func.sum(shown.lasted), func.sum(severe), func.sum(shown.level * shown.severity))
+    row = connection.execute(select(*counts)).one()
     return Exposure(int(row[0]), float(row[1] or 0), int(row[2] or 0), int(row[3] or 0))
 
 
@@ -189,11 +197,13 @@ def may_reveal(connection: Connection, person: str, *, now: datetime, limits: Li
     """Whether ``person`` may be shown more in this shift."""
     seen = exposure(connection, person, now - limits.shift)
 
-    def reached(reveals: int, seconds: float) -> bool:
-        return bool((reveals and seen.reveals >= reveals) or (seconds and seen.seconds >= seconds))
+    def reached(reveals: int, seconds: float, severity: int) -> bool:
+        of = ((seen.reveals, reveals), (seen.seconds, seconds), (seen.severity, severity))
+        return any(limit and so_far >= limit for so_far, limit in of)
 
-    hard = reached(limits.hard_reveals, limits.hard_seconds)
-    return Allowance(seen, hard or reached(limits.soft_reveals, limits.soft_seconds), hard)
+    hard = reached(limits.hard_reveals, limits.hard_seconds, limits.hard_severity)
+    soft = reached(limits.soft_reveals, limits.soft_seconds, limits.soft_severity)
+    return Allowance(seen, hard or soft, hard)
 
 
 def highest_level(connection: Connection, item: str, person: str) -> int:
@@ -249,18 +259,18 @@ def record_stills(
 def viewed(connection: Connection, item: str) -> Viewed:
     """What of an item was seen by somebody here, for reports.
 
-    The whole of it only if one and the same person saw every frame as it is, and each reveal was ended. Of a
-    video never: stills are not all of it, and its sound is not played.
+    The whole of it only if one and the same person saw every frame as it is, each for a second at least, and
+    each reveal was ended. Of a video never: stills are not all of it, and its sound is not played.
     """
     query = select(items.c.frames, items.c.media_type).where(items.c.id == item)
     frames, media_type = connection.execute(query).one_or_none() or (0, "")
     r = reveal.c
     seen: dict[str, set[int | None]] = {}
     exif = False
-    ended = select(r.by, r.level, r.frame, r.exif).where(r.item == item, r.seconds > 0)
+    ended = select(r.by, r.level, r.frame, r.exif, r.seconds).where(r.item == item, r.seconds > 0)
     for row in connection.execute(ended):
         exif |= row.exif
-        if row.level == FULL:
+        if row.level == FULL and row.seconds >= _SEEN:
             seen.setdefault(row.by, set()).add(row.frame)
     every = set(range(frames or 0))
     whole = any(None in of or (every and every <= of) for of in seen.values())

@@ -20,8 +20,9 @@ class Limits:
     """How much one person is to be shown in a shift; 0: no limit.
 
     Args:
-        soft_reveals, soft_seconds: above, they are told, and get what can be decided without a look first.
-        hard_reveals, hard_seconds: above, nothing more is shown.
+        soft_reveals, soft_seconds, soft_severity: above, they are told, and get what can be decided without a
+            look first.
+        hard_reveals, hard_seconds, hard_severity: above, nothing more is shown.
         shift: how far back it is counted.
     """
 
@@ -29,6 +30,8 @@ class Limits:
     hard_reveals: int = 0
     soft_seconds: float = 0
     hard_seconds: float = 0
+    soft_severity: int = 0
+    hard_severity: int = 0
     shift: timedelta = timedelta(hours=12)
 
 
@@ -71,6 +74,8 @@ class Terms:
                 console.hard_reveals,
                 console.soft_minutes * 60.0,
                 console.hard_minutes * 60.0,
+                console.soft_severity,
+                console.hard_severity,
                 timedelta(hours=console.shift_hours),
             ),
         )

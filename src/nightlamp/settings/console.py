@@ -59,6 +59,12 @@ class ConsoleSettings(Section):
     hard_minutes: int = Field(
         default=0, ge=0, description="minutes of reveals of a shift before no more; 0: no limit"
     )
+    soft_severity: int = Field(
+        default=0, ge=0, description="level times severity of a shift's reveals before a warning; 0: none"
+    )
+    hard_severity: int = Field(
+        default=0, ge=0, description="level times severity of a shift's reveals before no more; 0: no limit"
+    )
     look_again: Literal["lead", "nobody"] = Field(
         default="lead",
         description="who may look at what is decided, for an appeal or a report: lead or nobody",
