@@ -7,10 +7,12 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,36 @@ if TYPE_CHECKING:
 settings.register_profile("nightlamp", deadline=None, derandomize=True, print_blob=False)
 settings.load_profile("nightlamp")
 
+_ATTEMPTS: list[Any] = []
 SHARED_DATA = Path(os.environ.get("NIGHTLAMP_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_this_machine() -> Iterator[None]:
+    """Nothing connects to another machine: least of all to an authority, whatever the settings say."""
+    reals = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")}
+
+    def guarded(name: str) -> Callable[[socket.socket, Any], Any]:
+        def connect(self: socket.socket, address: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                _ATTEMPTS.append(address)
+                if address[0] != "localhost" and not ip_address(address[0]).is_loopback:
+                    raise OSError("tests stay on this machine")
+            return reals[name](self, address)
+
+        return connect
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in reals:
+            patch.setattr(socket.socket, name, guarded(name))
+        yield
+
+
+@pytest.fixture
+def attempts() -> list[Any]:
+    """The addresses that something in this process has tried to connect to since the test began."""
+    _ATTEMPTS.clear()
+    return _ATTEMPTS
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,22 +31,6 @@ from nightlamp.store import Writer, connect, reading
 from nightlamp.vault import DiskPlace, HoldRequest, Identity, Recipients, Vault
 
 from .model import SetClock, Wire, minimal
-
-
-@pytest.fixture(autouse=True)
-def attempts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Every address that something tried to connect to; anything but this machine is refused."""
-    made: list[Any] = []
-    real = socket.socket.connect
-
-    def connect(self: socket.socket, address: Any) -> None:
-        made.append(address)
-        if isinstance(address, tuple) and not str(address[0]).startswith("127."):
-            raise OSError("tests stay on this machine")
-        real(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", connect)
-    return made
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,14 @@ def test_production_cannot_be_reached_from_a_test(attempts: list[Any]) -> None:
     with pytest.raises(ReportError, match="runs tests"):
         wiring.client_of(earnest)
     assert not attempts
+
+
+@pytest.mark.parametrize("address", [("192.0.2.1", 443), ("2001:db8::1", 443, 0, 0)])
+def test_nor_any_other_machine(address: Any, attempts: list[Any]) -> None:
+    kind = socket.AF_INET6 if len(address) == 4 else socket.AF_INET
+    with socket.socket(kind) as ours, pytest.raises(OSError, match="tests stay on this machine"):
+        ours.connect(address)
+    assert attempts == [address]
 
 
 def test_not_from_a_process_that_a_test_starts_either() -> None:
