@@ -26,4 +26,6 @@ def test_every_page_is_linked_from_the_readme_and_every_record_from_its_index() 
     pages, records = set((ROOT / "docs").glob("*.md")), set((ROOT / "docs" / "decisions").glob("*.md"))
 
     assert pages - _links(ROOT / "README.md") == set()
+    pictures = {to for page in pages for to in _links(page) if to.suffix == ".png"}
+    assert set((ROOT / "docs" / "images").iterdir()) - pictures == set()
     assert records - _links(ROOT / "docs" / "decisions" / "README.md") == {ROOT / "docs/decisions/README.md"}

@@ -153,7 +153,7 @@ def file(
 
 def decided(node: Node, number: int, people: Sequence[str], *, text: str = "", **kind: Any) -> Filed:
     """A case in which each of ``people`` (actors, two at most) had a look and gave the same answer."""
-    filed = file(node, number, text=text, two_person=len(people) > 1, **kind)
+    filed = file(node, number, text=text, **{"two_person": len(people) > 1, **kind})
 
     def work(connection: Any, by: str) -> None:
         now = utc_now()
