@@ -47,6 +47,18 @@ def test_systemd_finds_the_unit_sound_and_little_exposed(tmp_path: Path) -> None
     assert judged.returncode == 0, judged.stdout
 
 
+def test_the_unit_names_a_page_that_the_instructions_install() -> None:
+    [page] = re.findall(r"^Documentation=file://(\S+)$", UNIT.read_text(), re.MULTILINE)
+    folder, _, name = page.rpartition("/")
+    assert f"cp -r docs {folder} " in PAGE
+    assert (ROOT / "docs" / name).is_file()
+
+
+def test_what_the_image_may_be_built_with_is_told() -> None:
+    for argument in re.findall(r"^ARG (\w+)=", DOCKERFILE, re.MULTILINE):
+        assert argument == "PYTHON" or f"--build-arg {argument}=" in PAGE
+
+
 def test_the_unit_lets_kernels_compile_and_workers_limit_themselves() -> None:
     unit = configparser.RawConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment, method-assign]
@@ -71,7 +83,7 @@ def test_two_nodes_share_database_vault_and_keys() -> None:
         assert node["read_only"]
         assert node["cap_drop"] == ["ALL"]
     assert nodes[0]["environment"]["NIGHTLAMP_VAULT_BACKEND"] == "s3"
-    # Files that a node makes in its own data folder otherwise: others could not check, or open, what it wrote.
+    # Files that a node makes for itself otherwise: others could not check, or open, what it wrote.
     for setting in ("audit.key_file", "console.key_file"):
         path = nodes[0]["environment"][PREFIX + setting.replace(".", "_").upper()]
         assert path.removeprefix("/run/secrets/") in COMPOSE["secrets"]

@@ -12,6 +12,7 @@ from prometheus_client import parser
 
 from nightlamp.server import Node
 from nightlamp.server.metrics import Metrics
+from nightlamp.server.siblings import Siblings
 from nightlamp.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -62,19 +63,26 @@ def test_every_metric_is_on_the_dashboard(exported: dict[str, set[str]]) -> None
     assert families == {re.sub(r"_(bucket|count|sum)$", "", name) for name in asked}
 
 
-def test_the_checks_that_alerts_name_are_the_nodes_own(tmp_path: Path) -> None:
-    node = Node(Settings(data_dir=tmp_path))
+def test_alerts_name_every_check_of_a_node_and_no_other(tmp_path: Path) -> None:
+    # given a node with all that a node can have
+    lookups = {"arachnid_user": "u", "arachnid_password": "p", "photodna_key": "k", "google_key": "k"}
+    settings = Settings(data_dir=tmp_path, lookups=lookups)  # type: ignore[arg-type]
+    node = Node(settings, siblings=Siblings(tmp_path, 0, 2))
     node.prepare()
     try:
         checks = {check.name for check in node.checks()}
-        for rule in ALERTS["groups"][0]["rules"]:
-            for _, selector in SELECTOR.findall(rule["expr"]):
-                for label, how, value in LABEL.findall(selector):
-                    if label == "check":
-                        names = value.split("|") if how == "=~" else [value]
-                        assert all(any(re.fullmatch(name, check) for check in checks) for name in names)
+        measured = set(re.findall(r'nightlamp_up{process="0",check="([^"]+)"}', node.page(inside=False)))
     finally:
         node.stop()
+    named = set()
+    for rule in ALERTS["groups"][0]["rules"]:
+        for _, selector in SELECTOR.findall(rule["expr"]):
+            for label, how, value in LABEL.findall(selector):
+                if label == "check":
+                    named |= set(value.split("|") if how == "=~" else [value])
+    assert checks == measured
+    assert all(any(re.fullmatch(name, check) for check in checks) for name in named)
+    assert all(any(re.fullmatch(name, check) for name in named) for check in checks)
 
 
 def test_the_page_tells_of_every_alert() -> None:

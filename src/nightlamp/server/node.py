@@ -236,10 +236,10 @@ class Node:
 
     def page(self, inside: bool) -> str:
         """The metrics of the node: of several processes, each number with its process."""
-        own = self._own_page(inside)
         if self._siblings is None:
-            return own
+            return self._own_page(inside)
         told = self._siblings.ask("metrics inside" if inside else "metrics")
+        own = self._own_page(inside, silent=None in told.values())
         return together({self._siblings.number: own, **{at: page for at, page in told.items() if page}})
 
     def own_checks(self) -> list[Check]:
@@ -290,7 +290,10 @@ class Node:
         self.catch_up()
         return "in force"
 
-    def _own_page(self, inside: bool) -> str:
+    def _own_page(self, inside: bool, *, silent: bool = False) -> str:
+        """This process's metrics; ``silent``: it asked the others, and one did not answer."""
+        if self._siblings is not None:
+            self.metrics.up.labels("processes").set(not silent)
         try:
             self.measure()
         except SQLAlchemyError:
