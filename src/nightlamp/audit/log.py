@@ -167,6 +167,36 @@ def links(connection: Connection, after: int = 0, until: int | None = None) -> I
         yield _link(row)
 
 
+def newest(
+    connection: Connection,
+    *,
+    limit: int,
+    before: int | None = None,
+    above: int = 0,
+    subject: str = "",
+    action: str = "",
+) -> list[Link]:
+    """The last stored records, the newest first.
+
+    Args:
+        connection: any.
+        limit: so many at most.
+        before: of those before this sequence; None: of all.
+        above: no further back than this sequence.
+        subject: of this one alone.
+        action: whose action is this, or begins so.
+    """
+    r = audit_record.c
+    query = select(audit_record).where(r.sequence > above)
+    if before is not None:
+        query = query.where(r.sequence < before)
+    if subject:
+        query = query.where(r.subject == subject)
+    if action:
+        query = query.where(r.action.startswith(action, autoescape=True))
+    return [_link(row) for row in connection.execute(query.order_by(r.sequence.desc()).limit(limit))]
+
+
 def checkpoints(connection: Connection) -> Iterator[Checkpoint]:
     """The stored checkpoints, in order."""
     for row in connection.execute(select(audit_checkpoint).order_by(audit_checkpoint.c.number)):
