@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.origin.files import A1111, authority, camera, created, jpeg, png, signed
+from tests.origin.files import A1111, SILENCE, authority, camera, created, id3, jpeg, png, signed
 
 from nightlamp.cli import app
 
@@ -31,12 +31,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_origin_says_what_files_say_and_keeps_secrets(folder: Path) -> None:
-    shown = _invoke("origin", folder / "made.png", folder / "photo.jpg")
+    (folder / "song.mp3").write_bytes(id3((b"TSSE", b"\3Lavf60.16.100")) + SILENCE)
+
+    shown = _invoke("origin", folder / "made.png", folder / "photo.jpg", folder / "song.mp3")
     lines = _invoke("origin", "--json", folder / "made.png", folder / "photo.jpg")
 
     assert shown.exit_code == lines.exit_code == 0
     assert "The file is declared AI-made" in shown.stdout
     assert "That does not mean that it is real." in shown.stdout
+    assert 'written by "Lavf60.16.100"' in shown.stdout
     assert [json.loads(line)["outcome"] for line in lines.stdout.splitlines()] == [
         "declared AI-made",
         "unknown",

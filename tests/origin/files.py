@@ -249,3 +249,36 @@ def signed(
     out = io.BytesIO()
     builder.sign(signer, media_type, io.BytesIO(data or jpeg()), out)
     return out.getvalue()
+
+
+SILENCE = (b"\xff\xfb\x90\xc4" + bytes(413)) * 8
+"""Frames of MP3: 128 kbit/s at 44.1 kHz."""
+
+
+def id3(*frames: tuple[bytes, bytes], version: int = 4) -> bytes:
+    """An ID3 tag of text in Latin letters, or of whatever a frame's bytes are."""
+
+    def size(number: int, bits: int) -> bytes:
+        return bytes(number >> bits * at & (1 << bits) - 1 for at in (3, 2, 1, 0))
+
+    def head(number: int) -> bytes:
+        return size(number, 8)[1:] if version == 2 else size(number, 7 if version == 4 else 8) + b"\0\0"
+
+    body = b"".join(name + head(len(data)) + data for name, data in frames)
+    return b"ID3" + bytes([version, 0, 0]) + size(len(body), 7) + body
+
+
+def flac(*comments: str, writer: str = "reference libFLAC 1.4.3 20230623") -> bytes:
+    """FLAC without sound: its stream's properties, then comments."""
+    texts = [struct.pack("<I", len(text)) + text for text in (writer.encode(), *map(str.encode, comments))]
+    block = texts[0] + struct.pack("<I", len(comments)) + b"".join(texts[1:])
+    properties = struct.pack(">HH6sQ16s", 4096, 4096, bytes(6), 44_100 << 44 | 15 << 36, bytes(16))
+    return b"fLaC\0" + len(properties).to_bytes(3) + properties + b"\x84" + len(block).to_bytes(3) + block
+
+
+def wav(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A hundred samples of silence, and chunks before them."""
+    form = (b"fmt ", struct.pack("<HHIIHH", 1, 1, 44_100, 88_200, 2, 16))
+    parts = (form, *chunks, (b"data", bytes(200)))
+    body = b"".join(kind + struct.pack("<I", len(d)) + d + bytes(len(d) % 2) for kind, d in parts)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body

@@ -54,6 +54,7 @@ def steps(
     head = file.read(_PIECE)
     media_type = sniff(head)
     decodable = media_type.startswith(("image/", "video/"))
+    wanted = decodable or (origin is not None and media_type.startswith("audio/"))
     digests = {name: signal.of_bytes() for name, signal in signals.items() if signal.of_bytes}
     size, kept = 0, bytearray()
     pdq: bytes | None = None
@@ -62,7 +63,7 @@ def steps(
         size += len(piece)
         for digest in digests.values():
             digest.update(piece)
-        if decodable and size <= limits.bytes:
+        if wanted and size <= limits.bytes:
             kept += piece
         piece = file.read(_PIECE)
     yield Shape(media_type, size)
@@ -96,7 +97,7 @@ def steps(
 def _origin(
     data: memoryview, size: int, limits: Limits, origin: Asked, pdq: bytes | None
 ) -> Iterator[Assessment]:
-    """What the whole of a picture or video says of its origin; of anything else, that it was not examined.
+    """What the whole of a picture, video or sound says of its origin; of others, that it was not examined.
 
     What the pixels hint at, which is slower and may fail, comes after what the file says.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 
-from nightlamp.origin.containers import bmff, gif, jpeg, matroska, png, riff, tiff
+from nightlamp.origin.containers import audio, bmff, gif, jpeg, matroska, png, riff, tiff
 from nightlamp.origin.pieces import Pieces
 
 _Reader = Callable[[memoryview, Pieces], None]
@@ -25,6 +25,9 @@ _READERS: Mapping[str, _Reader] = {
     "video/quicktime": bmff.read,
     "video/x-matroska": matroska.read,
     "video/webm": matroska.read,
+    "audio/mpeg": audio.read,
+    "audio/flac": audio.read,
+    "audio/wav": riff.read,
 }
 
 

@@ -1,7 +1,8 @@
-"""RIFF: WebP (EXIF, XMP, C2PA chunks) and AVI (INFO tags)."""
+"""RIFF: WebP (EXIF, XMP, C2PA chunks), AVI and WAV (INFO tags, and WAV an ID3 tag)."""
 
 from __future__ import annotations
 
+from nightlamp.origin.containers import audio
 from nightlamp.origin.pieces import PARTS, Pieces
 
 
@@ -24,6 +25,8 @@ def _chunks(data: memoryview, pieces: Pieces, depth: int) -> None:
             pieces.packet(body)
         elif kind == b"C2PA":
             pieces.manifest += len(body)
+        elif kind.lower() == b"id3 ":
+            audio.id3(body, pieces)
         elif kind == b"VP8L":
             pieces.lossless = True
         elif kind == b"LIST" and bytes(body[:4]) == b"INFO" and depth < 2:
