@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -116,3 +117,20 @@ def test_where_two_must_approve_they_are_two_accounts(
     reader.run("nightlamp report approve REPORT --version 1")
     reader.run("nightlamp report send REPORT")
     assert len(fake.finished) == 1
+
+
+def test_files_are_added_and_described(reader: Reader, fake: Desk) -> None:
+    (reader.folder / "nightlamp.toml").write_text('data_dir = "./nightlamp-data"\n')
+    (reader.folder / "empty.json").write_text("{}")
+    (reader.folder / "details.json").write_text('{"publiclyAvailable": true, "fileViewedByEsp": true}')
+    reader.run("nightlamp report draft empty.json")
+    reader.run("nightlamp report add REPORT --item ITEM --supplemental --version 1")
+    assert "version 2" in reader.printed
+    reader.run("nightlamp report show REPORT --file 1")
+    assert json.loads(reader.printed)["fileRelevance"] == "Supplemental Reported"
+    reader.run("nightlamp report describe REPORT 1 details.json --version 2")
+    reader.run("nightlamp report show REPORT --file 1")
+    told = {"fileViewedByEsp": False, "exifViewedByEsp": False, "publiclyAvailable": True}
+    assert json.loads(reader.printed) == told
+    missing = CliRunner().invoke(app, ["report", "show", reader.known["REPORT"], "--file", "2"])
+    assert (missing.exit_code, "no such file" in missing.output) == (65, True)

@@ -12,12 +12,13 @@ import click
 
 from nightlamp.cli.messages import safe, table, tell
 from nightlamp.cli.report_bundle import bundle
+from nightlamp.cli.report_files import add, describe
+from nightlamp.cli.report_text import read_part, say_state
 from nightlamp.cli.report_transparency import transparency
 from nightlamp.cli.service import config_option, database, load_settings, need_service, operator
 
 if TYPE_CHECKING:
-    from nightlamp.reports import Sender, StoredReport
-    from nightlamp.reports.cybertip import Report
+    from nightlamp.reports import Sender
     from nightlamp.settings import Settings
 
 _REPORT = click.argument("report_id", metavar="REPORT")
@@ -29,7 +30,9 @@ def report() -> None:
     """Draft, approve and send reports to the CyberTipline; make packages for other authorities."""
 
 
+report.add_command(add)
 report.add_command(bundle)
+report.add_command(describe)
 report.add_command(transparency)
 
 
@@ -56,8 +59,15 @@ def list_reports(state: str | None, limit: int, config_file: Path | None) -> Non
 @_REPORT
 @click.option("--xml", is_flag=True, help="The document as it is sent.")
 @click.option("--json", "as_json_", is_flag=True, help="The document as it is edited.")
+@click.option(
+    "--file",
+    "number",
+    metavar="FILE",
+    type=click.IntRange(1),
+    help="What is said of a file, as it is edited.",
+)
 @config_option
-def show(report_id: str, xml: bool, as_json_: bool, config_file: Path | None) -> None:
+def show(report_id: str, xml: bool, as_json_: bool, number: int | None, config_file: Path | None) -> None:
     """Print a REPORT: what it says, what is missing, and what the authority answered.
 
     It holds personal data.
@@ -73,12 +83,12 @@ def show(report_id: str, xml: bool, as_json_: bool, config_file: Path | None) ->
     if xml:
         click.echo(safe(write(found.document).decode()))
         return
-    text = json.dumps(as_json(found.document), indent=2, ensure_ascii=False)
-    click.echo(safe(text))
-    if as_json_:
+    shown = found.document if number is None else found.file(number).details
+    click.echo(safe(json.dumps(as_json(shown), indent=2, ensure_ascii=False)))
+    if as_json_ or number is not None:
         return
     click.echo()
-    _say_state(found)
+    say_state(found)
     if found.files:
         click.echo()
         rows = [
@@ -109,13 +119,14 @@ def draft(document: IO[str], items: tuple[str, ...], config_file: Path | None) -
     """
     settings = load_settings(config_file)
     from nightlamp import reports
+    from nightlamp.reports.cybertip import Report
     from nightlamp.store import utc_now
 
     by = reports.Operator.of(settings.reports)
     now = utc_now()
     with database(settings) as engine, engine.begin() as connection:
         files = reports.files_of(connection, items)
-        new = reports.NewReport(_read(document), files, approvals=by.approvals)
+        new = reports.NewReport(read_part(Report, document), files, approvals=by.approvals)
         made = reports.draft(connection, new, by=operator(), now=now, hold=by.hold(now))
     click.echo(made)
 
@@ -134,19 +145,20 @@ def change(report_id: str, document: IO[str], version: int, config_file: Path | 
     """
     settings = load_settings(config_file)
     from nightlamp import reports
+    from nightlamp.reports.cybertip import Report
     from nightlamp.store import utc_now
 
     with database(settings) as engine, engine.begin() as connection:
         found = reports.change(
             connection,
             report_id,
-            _read(document),
+            read_part(Report, document),
             version=version,
             by=operator(),
             now=utc_now(),
             approvals=settings.reports.approvals,
         )
-    _say_state(found)
+    say_state(found)
 
 
 @report.command()
@@ -165,7 +177,7 @@ def approve(report_id: str, version: int, config_file: Path | None) -> None:
 
     with database(settings) as engine, engine.begin() as connection:
         found = reports.approve(connection, report_id, version=version, by=operator(), now=utc_now())
-    _say_state(found)
+    say_state(found)
 
 
 @report.command()
@@ -180,7 +192,7 @@ def retract(report_id: str, reason: str, config_file: Path | None) -> None:
 
     with database(settings) as engine, engine.begin() as connection:
         found = reports.retract(connection, report_id, by=operator(), reason=reason, now=utc_now())
-    _say_state(found)
+    say_state(found)
 
 
 @report.command()
@@ -208,7 +220,7 @@ def send(report_id: str | None, config_file: Path | None) -> int:
             return 0
         with reading(engine) as connection:
             found = reports.get_report(connection, report_id)
-    _say_state(found)
+    say_state(found)
     return int(found.state != "finished")
 
 
@@ -315,32 +327,6 @@ def _sending(settings: Settings) -> Iterator[tuple[Any, Any]]:
     forbid_core_dumps()
     with database(settings) as engine, Writer(engine) as writer:
         yield engine, sender_of(settings, writer, open_vault(settings, engine))
-
-
-def _read(document: IO[str]) -> Report:
-    from nightlamp.errors import ReportError
-    from nightlamp.reports.cybertip import Report, from_json
-
-    try:
-        return from_json(Report, json.load(document))
-    except ValueError:
-        raise ReportError("malformed", "not JSON", where=document.name) from None
-
-
-def _say_state(found: StoredReport) -> None:
-    click.echo(safe(f"report {found.id}: {found.state}, version {found.version}"))
-    if found.why:
-        click.echo(safe(f"why: {found.why}"))
-    if found.remote is not None:
-        click.echo(f"number {found.remote} at the {found.host} host")
-    if found.rule and found.decision is None:
-        click.echo(f"confirmed by the policy's rule {found.rule}, and not by a person")
-    if found.state == "draft":
-        click.echo(f"approved by {len(found.approved_by)} of {found.approvals}")
-        for fault in found.faults:
-            click.echo(safe(f"must be put right: {fault}"))
-        for ask in found.asks:
-            click.echo(safe(f"please see to: {ask}"))
 
 
 def _yes(value: bool | None) -> str:

@@ -117,6 +117,16 @@ class StoredReport:
                 found.append(Fault(f"file[{at}].{fault.where}", fault.what, fault.missing))
         return tuple(found)
 
+    def file(self, number: int) -> StoredFile:
+        """The file of that place, from 1.
+
+        Raises:
+            ReportError: there is none.
+        """
+        if not 1 <= number <= len(self.files):
+            raise ReportError("not found", "there is no such file in this report", where=f"file {number}")
+        return self.files[number - 1]
+
 
 _HIDDEN = ("lease", "lease_until")
 
