@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
 from sqlalchemy import Engine, select, tuple_
 
-from nightlamp.errors import IntakeError, NightlampError, StoreError
+from nightlamp.errors import IntakeError, NightlampError
 from nightlamp.intake.asking import query_of
 from nightlamp.intake.content import Content
 from nightlamp.intake.deciding import Decider, Subject, examined
@@ -23,6 +24,7 @@ from nightlamp.intake.examiner import Examiner
 from nightlamp.intake.recording import Entry, Recorder, stored_outcome
 from nightlamp.intake.submission import Outcome, Submission
 from nightlamp.intake.tables import idempotency
+from nightlamp.intake.threads import started
 from nightlamp.lookups import Lookups, Said
 from nightlamp.signals import Signal, installed
 from nightlamp.store import Clock, Writer, new_id, reading, utc_now
@@ -101,7 +103,7 @@ class Intake:
         self._examined: list[Entry] = []  # they wait for their lookup
         self._examining = 0  # content that is with the workers, or in line for them
         self._news = threading.Condition(self._lock)  # that the thread which decides waits for
-        self._sealing = ThreadPoolExecutor(4, thread_name_prefix="nightlamp-seal")
+        self._sealing = started(4, "nightlamp-seal")
         self._thread = threading.Thread(target=self._decide, name="nightlamp-decide", daemon=True)
         self._thread.start()
 
@@ -129,8 +131,6 @@ class Intake:
 
     def proceed(self, entry: Entry) -> Future[Outcome]:
         """Send an entry on its way: a new one, or a URL item whose content has come."""
-        if self._follow is not None:
-            entry.watch = self._follow()
         submission = entry.subject.submission
         with self._lock:
             full = self._under_way >= self._most
@@ -145,6 +145,8 @@ class Intake:
             )
         entry.outcome.add_done_callback(lambda _: self._done(entry))
         try:
+            if self._follow is not None:
+                entry.watch = self._follow()
             if submission.content is not None:
                 self._examine(entry, submission.content)
             elif submission.url and not entry.lease:
@@ -176,20 +178,23 @@ class Intake:
         self.close()
 
     def _done(self, entry: Entry) -> None:
-        self._lap(entry, "commit")
-        if self._seen is not None and entry.outcome.exception() is None:
-            self._seen(entry.subject.submission.kind, entry.outcome.result())
-        _close(entry.subject.submission)
-        with self._lock:
-            self._under_way -= 1
-            if self._closed:
-                self._counting.notify_all()
+        try:
+            self._lap(entry, "commit")
+            if self._seen is not None and entry.outcome.exception() is None:
+                self._seen(entry.subject.submission.kind, entry.outcome.result())
+        finally:
+            _close(entry.subject.submission)
+            with self._lock:
+                self._under_way -= 1
+                if self._closed:
+                    self._counting.notify_all()
 
     def _lap(self, entry: Entry, stage: str) -> None:
         if self._watch is not None or entry.watch is not None:
             seconds = entry.lap()
             for watch in filter(None, (self._watch, entry.watch)):
-                watch(stage, seconds)
+                with suppress(Exception):  # who watches must not harm what is watched
+                    watch(stage, seconds)
 
     def _examine(self, entry: Entry, content: Content) -> None:
         with self._lock:
@@ -233,11 +238,15 @@ class Intake:
         if asked is None:
             self._put(entry)
         else:
-            asked.add_done_callback(lambda done: self._answered(entry, done.result()))
+            asked.add_done_callback(lambda done: self._answered(entry, done))
 
-    def _answered(self, entry: Entry, said: Said) -> None:
+    def _answered(self, entry: Entry, asked: Future[Said]) -> None:
         """The services have answered, or had time to."""
         self._lap(entry, "ask")
+        if (error := asked.exception()) is not None:
+            _fail(entry, error)
+            return
+        said = asked.result()
         examination = entry.subject.examination
         whole = replace(
             examination, unchecked=tuple(dict.fromkeys((*examination.unchecked, *said.unchecked)))
@@ -283,7 +292,10 @@ class Intake:
             entry.ruling = ruling
             self._lap(entry, "decide")
             if ruling.verdict.handling.hold is not None and entry.subject.submission.content is not None:
-                self._sealing.submit(self._seal, entry)
+                try:
+                    self._sealing.submit(self._seal, entry)
+                except RuntimeError as error:  # the process is ending
+                    _fail(entry, error)
             else:
                 at_once.append(entry)
         self.recorder.record(at_once)
@@ -318,7 +330,7 @@ class Intake:
         for entry in entries:
             request, outcome = known.get(entry.name, (b"", None))
             if entry.request and outcome is not None and request == entry.request:
-                entry.outcome.set_result(outcome)
+                entry.settle(outcome)
             else:
                 fresh.append(entry)
         return fresh
@@ -355,12 +367,8 @@ def _close(submission: Submission) -> None:
         submission.content.close()
 
 
-def _fail(entry: Entry, error: Exception) -> None:
-    if entry.outcome.done():
-        return
-    if isinstance(error, NightlampError | StoreError):
-        entry.outcome.set_exception(error)
-    else:
-        entry.outcome.set_exception(
-            IntakeError("unavailable", f"an item could not be taken ({type(error).__name__})", where="intake")
-        )
+def _fail(entry: Entry, error: BaseException) -> None:
+    if not isinstance(error, NightlampError):
+        told = f"an item could not be taken ({type(error).__name__})"
+        error = IntakeError("unavailable", told, where="intake")
+    entry.fail(error)

@@ -10,8 +10,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Future, InvalidStateError
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from nightlamp.intake.deciding import Subject
 from nightlamp.intake.records import get_ruling, pack_matches, pack_ruling
 from nightlamp.intake.submission import Outcome, Ruling, packed
 from nightlamp.intake.tables import fetch, for_review, idempotency, item, match, outbox, verdict, webhook
+from nightlamp.intake.threads import started
 from nightlamp.lookback import Past, remember_all
 from nightlamp.origin import to_json
 from nightlamp.store import Writer, new_id
@@ -80,6 +81,16 @@ class Entry:
         before, self._since = self._since, time.monotonic()
         return self._since - before
 
+    def settle(self, answer: Outcome) -> None:
+        """Tell whoever waits; what they were told before stands."""
+        with suppress(InvalidStateError):
+            self.outcome.set_result(answer)
+
+    def fail(self, error: BaseException) -> None:
+        """The same of what went wrong."""
+        with suppress(InvalidStateError):
+            self.outcome.set_exception(error)
+
     @property
     def name(self) -> tuple[str, str]:
         """Whose request it is, and what the submitter calls it."""
@@ -121,7 +132,7 @@ class Recorder:
         self._kept_for = keep
         self._lock = threading.Lock()
         self._open: list[Entry] | None = None  # a group in the writer's line that still takes company
-        self._entering = ThreadPoolExecutor(4, thread_name_prefix="nightlamp-enter")
+        self._entering = started(4, "nightlamp-enter")
 
     def close(self) -> None:
         """Once nothing is on its way any more."""
@@ -148,7 +159,7 @@ class Recorder:
         except StoreError as error:
             self._shut(group)
             for entry in group:
-                entry.outcome.set_exception(error)
+                entry.fail(error)
             return
         written.add_done_callback(lambda done: self._settle(group, done))
 
@@ -164,11 +175,14 @@ class Recorder:
         if error is None:
             for entry, answer in zip(entries, done.result(), strict=True):
                 if isinstance(answer, IntakeError):
-                    entry.outcome.set_exception(answer)
+                    entry.fail(answer)
                 elif entry.sealed is not None and answer.item == entry.subject.item and not answer.replayed:
-                    self._entering.submit(self._enter, entry, entry.sealed, answer)
+                    try:
+                        self._entering.submit(self._enter, entry, entry.sealed, answer)
+                    except RuntimeError:  # the process is ending
+                        entry.settle(answer)
                 else:
-                    entry.outcome.set_result(answer)
+                    entry.settle(answer)
         elif len(entries) == 1 and isinstance(error, IntegrityError) and entries[0].tries < _TRIES:
             entries[0].tries += 1  # another node has just answered the same request: look again
             self._submit([entries[0]])
@@ -177,14 +191,14 @@ class Recorder:
                 self._submit([entry])
         else:
             for entry in entries:
-                entry.outcome.set_exception(error)
+                entry.fail(error)
 
     def _enter(self, entry: Entry, sealed: Sealed, answer: Outcome) -> None:
         """Only then answer: what was answered is safe from an older backup of the database."""
         try:
             self._vault.enter(sealed.name)
         finally:
-            entry.outcome.set_result(answer)
+            entry.settle(answer)
 
     def write(self, connection: Connection, entries: Sequence[Entry]) -> list[Outcome | IntakeError]:
         """All of them, in the writer's transaction; may be run again."""
