@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import secrets
@@ -209,6 +210,16 @@ def test_pages_become_one() -> None:
         f'{head}a{{process="0"}} 1.0\na{{process="1"}} 2.0\n'
         '# HELP c d\n# TYPE c gauge\nc{process="1",x="a b"} 3.0\n'
     )
+
+
+def test_nobody_tidies_up_what_the_processes_share(pair: Pair) -> None:
+    [folder] = pair.folder.glob("nightlamp-*")
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as systemd-tmpfiles tries
+    finally:
+        os.close(opened)
 
 
 def test_when_the_first_process_is_killed_all_end(pair: Pair) -> None:  # the last: nothing is left of them

@@ -8,6 +8,8 @@ takes its own connections with it, and no others.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import multiprocessing
 import os
 import shutil
@@ -17,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -78,6 +80,18 @@ def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
     return made
 
 
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """For what the processes share; locked, since systemd-tmpfiles leaves such alone in /tmp."""
+    with tempfile.TemporaryDirectory(prefix="nightlamp-") as name:
+        lock = os.open(name, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield Path(name)
+        finally:
+            os.close(lock)
+
+
 class Processes:
     """A node's processes.
 
@@ -107,12 +121,12 @@ class Processes:
         # Keeps the address, also while no process has it; it does not listen, so it gets no connections.
         with (
             _bound(server.host, server.port, shared=True) as reserved,
-            tempfile.TemporaryDirectory(prefix="nightlamp-") as folder,
+            _folder() as folder,
         ):
             host, port = reserved.getsockname()[:2]
             for sig in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(sig, lambda *_: self._stopping.set())
-            places = [Place(at, self._count, (host, port), Path(folder)) for at in range(self._count)]
+            places = [Place(at, self._count, (host, port), folder) for at in range(self._count)]
             running = [_Running(self._settings, place, self._run) for place in places]
             try:
                 for each in running:
