@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import unified_diff
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -31,13 +33,21 @@ Admin = Annotated[Person, Depends(need("admin"))]
 Viewer = Annotated[Person, Depends(need("admin", "lead"))]
 Which = Annotated[int, Path(ge=1, le=2**31 - 1)]
 _TRIED, _LISTED = 10_000, 50
+_SHOWN = 20  # items that would be treated differently
+_LINES = 400  # of the difference of two texts
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is known of a text before it is stored; ``tried`` only if it has no errors."""
+    """What is known of a text before it is stored.
+
+    Args:
+        diff: against the text in force, as lines of a unified diff; empty: the same, or none is in force.
+        tried: only if it has no errors.
+    """
 
     findings: list[Any]
+    diff: list[str]
     tried: DryRun | None
 
     @property
@@ -126,8 +136,16 @@ def _show(
 def _drafted(visit: Visit, text: str) -> Draft:
     with reading(visit.node.engine) as connection:
         names = [stored.bank.name for stored in all_banks(connection)]
-        draft = Draft(list(lint(text, names or None)), None)
+        force = active_policy(connection)
+        diff = _diff(force.text, text) if force is not None else []
+        draft = Draft(list(lint(text, names or None)), diff, None)
         if not draft.sound:
             return draft
         now = visit.node.policies.current().rules
-        return Draft(draft.findings, dry_run(connection, now, load(text), limit=_TRIED))
+        tried = dry_run(connection, now, load(text), limit=_TRIED, keep=_SHOWN)
+        return Draft(draft.findings, diff, tried)
+
+
+def _diff(before: str, after: str) -> list[str]:
+    lines = unified_diff(before.splitlines(), after.splitlines(), lineterm="")
+    return list(islice(lines, 2, _LINES + 2))  # without the names of files
