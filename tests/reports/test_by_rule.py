@@ -141,17 +141,22 @@ class Shop:
         with reading(self.office.engine) as connection:
             return str(connection.scalar(select(case_item.c.case).where(case_item.c.item == item)))
 
-    def answer(self, case: str, answer: Answer, by: str = "person:r", *, apply: bool = True) -> None:
-        office = self.office
+    def answer(
+        self, case: str, answer: Answer, by: str = "person:r", *, apply: bool = True, writer: Any = None
+    ) -> None:
+        office, writer = self.office, writer or self.office.writer
         with reading(office.engine) as connection:
             version = get_case(connection, case).version
-        office.writer.write(
-            lambda c: decide(c, case, answer, by=by, version=version, now=office.clock()) and None
-        )
+        writer.write(lambda c: decide(c, case, answer, by=by, version=version, now=office.clock()) and None)
         if apply:
             office.clock.move(minutes=2)
-            consumer = lambda c, final: draft_for(c, final, operator=self.operator, clock=office.clock)  # noqa: E731
-            Effects(office.engine, office.writer, [consumer], clock=office.clock).run_once()
+            self.apply()
+
+    def apply(self, writer: Any = None) -> None:
+        """Draft what people have decided."""
+        office = self.office
+        consumer = lambda c, final: draft_for(c, final, operator=self.operator, clock=office.clock)  # noqa: E731
+        Effects(office.engine, writer or office.writer, [consumer], clock=office.clock).run_once()
 
     def reports(self, actor: str = "") -> list[StoredReport]:
         with reading(self.office.engine) as connection:
