@@ -105,6 +105,15 @@ def test_a_packed_frame_is_not_checked() -> None:
     assert ("container", "packed or encrypted") in {(u.what, u.why) for u in found.unchecked}
 
 
+def test_one_tag_of_a_wav_is_followed_so_that_many_cost_no_more() -> None:
+    tag = (b"id3 ", id3((b"TSSE", b"\0Lavf60.16.100")))
+
+    once, often = origin_of(wav(tag)), origin_of(wav(*[tag] * 9))
+
+    assert once.statements == often.statements
+    assert ("container", "repeated too often") in {(u.what, u.why) for u in often.unchecked}
+
+
 @given(
     st.sampled_from([id3((b"TSSE", WIDE), (b"PRIV", b"XMP\0" + MADE)) + SILENCE, flac("encoder=x"), wav()]),
     st.lists(st.tuples(st.integers(0, 120), st.integers(0, 255)), min_size=1, max_size=8),

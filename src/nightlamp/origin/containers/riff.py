@@ -12,7 +12,7 @@ def read(data: memoryview, pieces: Pieces) -> None:
 
 
 def _chunks(data: memoryview, pieces: Pieces, depth: int) -> None:
-    at = 0
+    at, tagged = 0, False
     for _ in range(PARTS):
         if at + 8 > len(data):
             return
@@ -25,8 +25,12 @@ def _chunks(data: memoryview, pieces: Pieces, depth: int) -> None:
             pieces.packet(body)
         elif kind == b"C2PA":
             pieces.manifest += len(body)
-        elif kind.lower() == b"id3 ":
-            audio.id3(body, pieces)
+        elif kind.lower() == b"id3 " and not depth:
+            if tagged:
+                pieces.missed("container", "repeated too often")
+            else:
+                audio.id3(body, pieces)
+            tagged = True
         elif kind == b"VP8L":
             pieces.lossless = True
         elif kind == b"LIST" and bytes(body[:4]) == b"INFO" and depth < 2:
