@@ -122,13 +122,15 @@ def test_in_a_batch_each_item_has_its_own_answer(service: Service) -> None:
     assert told[1]["problem"]["status"] == told[3]["problem"]["status"] == 422
 
 
-@pytest.mark.parametrize("how", ["form", "batch"])
+@pytest.mark.parametrize("how", ["form", "batch", "fingerprints"])
 def test_a_text_may_be_as_long_as_the_document_says(service: Service, how: str) -> None:
     service.bank("hosts", ("url-host", "bad.example"))
     link = " https://bad.example"
 
     def told(characters: int) -> dict:
         text = "\N{FISH}" * (characters - len(link)) + link  # 4 bytes each
+        if how == "fingerprints":
+            return service.post("/v1/fingerprints", json={"text": text}).json()
         answer = send(service, how, picture(), text=text).json()
         return answer["results"][0] if "results" in answer else answer
 

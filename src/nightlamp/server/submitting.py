@@ -44,6 +44,7 @@ _NAME = {
     "schema": _line.json_schema(),
     "description": "the same for a request sent again",
 }
+_LONG = 4_000  # characters of a text; URLs are looked for at about one megabyte a second
 _JSON = (b"content-type", b"application/json")
 _BODIES = {
     "requestBody": {
@@ -131,8 +132,7 @@ async def submit_item(request: Request) -> JSONResponse:
         except BaseException:
             content.close()
             raise
-    outcome = await landed(node.intake.begin(submission))
-    return _answer(outcome, principal)
+    return _answer(await _outcome(node, submission), principal)
 
 
 @router.post(
@@ -164,8 +164,8 @@ async def submit_fingerprints(request: Request) -> JSONResponse:
     """
     node, principal, name = node_of(request), permitted(request, "submit"), _name_of(request)
     item = _parsed(shapes.FingerprintItem, await _json_of(request))
-    outcome = await landed(node.intake.begin(_hashes(principal, item, name or item.idempotency_key)))
-    return _answer(outcome, principal)
+    submission = _hashes(principal, item, name or item.idempotency_key)
+    return _answer(await _outcome(node, submission), principal)
 
 
 @router.post("/v1/fingerprints/batch", openapi_extra=_json("FingerprintBatch"))
@@ -236,6 +236,13 @@ def value_of(signal: str, text: str, at: int) -> bytes:
         return known.parse(text)
     except ValueError as error:
         raise Problem("invalid", str(error), where=f"fingerprint {at}") from None
+
+
+async def _outcome(node: Node, submission: Submission) -> Outcome:
+    """Have it taken; what takes a while at that, not on the event loop."""
+    if len(submission.text) > _LONG:
+        return await landed(await asyncio.to_thread(node.intake.begin, submission))
+    return await landed(node.intake.begin(submission))
 
 
 def _answer(outcome: Outcome, principal: Principal) -> JSONResponse:
