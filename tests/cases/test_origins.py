@@ -15,7 +15,7 @@ from nightlamp.intake.submission import Ruling, Submission
 from nightlamp.store import new_id, reading
 from nightlamp.values import Assessment, Bank, Examination, Handling, Outcome, Verdict
 
-from .conftest import CSAM, matching, pdq, sha256
+from .conftest import CLEAR, CSAM, matching, pdq, sha256
 
 
 def submit(desk, *prints, origin: Outcome | None = None, matches=()) -> str:
@@ -83,6 +83,19 @@ def test_a_late_match_says_that_a_list_knows_it(lite):
     lite.submit(sha256("a"), item=item, matches=[matching()])
     lite.open()
     assert seen(lite, lite.case_of(item)) == ("unknown", True)
+
+
+@pytest.mark.parametrize("answer", [None, CLEAR], ids=["open", "cleared"])
+def test_a_late_verdict_without_a_list_takes_it_off(lite, answer):
+    item = lite.submit(sha256("a"), matches=[matching()])
+    lite.open()
+    case = lite.case_of(item)
+    if answer is not None:
+        lite.answer(case, "person:1", answer)
+    lite.submit(sha256("a"), item=item)
+    lite.open()
+    assert seen(lite, case) == ("unknown", False)
+    assert [each.id for each in lite.cases(unlisted=True)] == [case]
 
 
 def test_it_is_found_by_an_index_of_its_own(lite):

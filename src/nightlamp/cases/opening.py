@@ -230,15 +230,13 @@ class _Opening:
         """An item that has a case matches something new."""
         mine = update(case_item).where(case_item.c.item == new.item)
         self._connection.execute(mine.values(verdict=new.verdict))
-        alone = {"listed": new.listed} if case.items == 1 else {}
         if case.state != "decided":
-            changed = alone | self._merged(case, new)
-            change_case(self._connection, case, "there are new matches", **changed)
+            change_case(self._connection, case, "there are new matches", **self._matched(case, new))
             self._note("cases.matched_again", case.id, item=new.item)
         elif self._was_cleared(case):
-            self._reopen(case, new, alone)
+            self._reopen(case, new)
 
-    def _reopen(self, case: Case, new: Arrival, changed: dict[str, Any]) -> None:
+    def _reopen(self, case: Case, new: Arrival) -> None:
         """What was cleared is on a list now: somebody must look at it again."""
         due = self._terms.due_at(self._now, new.priority, new.jurisdiction)
         open_again(
@@ -248,14 +246,18 @@ class _Opening:
             now=self._now,
             due=due,
             reopened=self._reopened,
-            **changed,
-            **self._merged(case, new),
+            **self._matched(case, new),
         )
         self._note("cases.reopened", case.id, item=new.item, round=case.round + 1)
 
     def _was_cleared(self, case: Case) -> bool:
         finding = select(decision.c.finding).where(decision.c.id == case.decision)
         return self._connection.scalar(finding) == "not_csam"
+
+    def _matched(self, case: Case, new: Arrival) -> dict[str, Any]:
+        """What new matches of an item change of its case: if it is alone there, a list may know all of it."""
+        alone = {"listed": new.listed} if case.items == 1 else {}
+        return self._merged(case, new) | alone
 
     def _merged(self, case: Case, new: Arrival) -> dict[str, Any]:
         """What an item changes of the case that takes it: the higher priority counts, and its queue."""
