@@ -9,14 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import select, update
 
 from nightlamp.audit.tables import audit_record
 from nightlamp.errors import ReportError
+from nightlamp.outbound import Fetcher, Rules
 from nightlamp.reports import Sender, calls_of, journey, retract, send_again
-from nightlamp.reports.fake import Fault, Faulty
+from nightlamp.reports.cybertip import Credentials, CyberTip, fake_host
+from nightlamp.reports.fake import PASSWORD, SOCKET_FAULTS, USER, Fault, Faulty, SocketFault, serving
 from nightlamp.reports.fake.desk import Response, code_answer
 from nightlamp.reports.journey import CLEAN_TRIES
 from nightlamp.reports.tables import report, report_opening
@@ -49,6 +52,37 @@ def once(fault: Fault, call: str) -> Callable[[str], Fault]:
     """The fault at the first call of that name."""
     left = [fault]
     return lambda path: left.pop() if left and path.endswith(call) else ""
+
+
+@pytest.mark.parametrize("call", ["/upload", "/finish"])
+@pytest.mark.parametrize("fault", SOCKET_FAULTS)
+def test_whatever_breaks_on_the_wire_it_is_finished_once(
+    office: Office, fault: SocketFault, call: str
+) -> None:
+    left = [fault]
+    choose = lambda path: left.pop() if left and path.endswith(call) else ""  # noqa: E731
+    made = office.approved(files=2)
+    with serving(office.desk.answer, choose=choose) as base:
+        port = urlsplit(base).port or 0
+        # Whatever the machine is too slow for by then is one fault more.
+        seconds = 0.5 if fault == "no answer in time" else 60.0
+        rules = Rules(frozenset({"http"}), frozenset({port}), ("127.0.0.0/8",), seconds=seconds)
+        client = CyberTip(fake_host(base), Credentials(USER, PASSWORD), http=lambda _: Fetcher(rules))
+        one = Sender(office.writer, client, office.evidence, clock=office.clock)
+        for _ in range(30):
+            while one.run_once():
+                pass
+            if not office.moving():
+                break
+            office.clock.move(minutes=16)
+    assert not left
+    [finished] = office.desk.finished
+    found = office.read(made)
+    assert (found.state, found.remote) == ("finished", finished.id)
+    assert {file.remote for file in found.files} == set(finished.files)
+    with reading(office.engine) as connection:
+        means = [each.means for each in calls_of(connection, made) if call.endswith(each.call)]
+    assert (means[0] == "done") == (fault == "slow answer")
 
 
 def test_an_approved_report_is_opened_filled_and_finished(either: Office) -> None:

@@ -5,7 +5,18 @@ Keeps nothing of an upload but its size and MD5. Must never be reachable from el
 """
 
 from nightlamp.reports.fake.desk import PASSWORD, USER, Desk, Opened
-from nightlamp.reports.fake.faults import FAULTS, Fault, Faulty
+from nightlamp.reports.fake.faults import FAULTS, SOCKET_FAULTS, Fault, Faulty, SocketFault
 from nightlamp.reports.fake.server import serving
 
-__all__ = ["FAULTS", "PASSWORD", "USER", "Desk", "Fault", "Faulty", "Opened", "serving"]
+__all__ = [
+    "FAULTS",
+    "PASSWORD",
+    "SOCKET_FAULTS",
+    "USER",
+    "Desk",
+    "Fault",
+    "Faulty",
+    "Opened",
+    "SocketFault",
+    "serving",
+]

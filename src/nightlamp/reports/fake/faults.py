@@ -22,6 +22,14 @@ Fault = Literal[
 FAULTS: tuple[Fault, ...] = (
     "reset", "lost answer", "twice", "503", "502 after", "1000", "1000 after", "garbage", "401",
 )  # fmt: skip
+SocketFault = Literal[
+    "",
+    "cut request",  # the connection breaks in the middle of the request's body: nothing was done
+    "cut answer",  # it was done, and the connection breaks in the middle of the answer
+    "slow answer",  # it was done, and the answer comes byte by byte
+    "no answer in time",  # it was done, and the answer waits until the caller has given up
+]
+SOCKET_FAULTS: tuple[SocketFault, ...] = ("cut request", "cut answer", "slow answer", "no answer in time")
 
 
 class Faulty:
