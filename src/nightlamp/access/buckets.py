@@ -43,9 +43,7 @@ class Buckets:
             self._shared = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             with self._alone():
                 if os.fstat(self._shared).st_size < _SIZE:
-                    os.pwrite(
-                        self._shared, bytes(_SIZE), 0
-                    )  # no hole, to fill when the disk is full
+                    os.pwrite(self._shared, bytes(_SIZE), 0)  # no hole, to fill when the disk is full
         self._table = mmap.mmap(self._shared, _SIZE)
 
     def take(self, key: str, rate: float | None, cost: float = 1.0) -> float:
