@@ -28,8 +28,8 @@ LONG = [pytest.mark.slow, pytest.mark.timeout(3_600)]
         ("postgres", 1, 4, 2),
         pytest.param("sqlite", 1, 200, 3, marks=LONG),
         pytest.param("postgres", 1, 200, 4, marks=LONG),
-        pytest.param("sqlite", 2, 60, 5, marks=LONG),
-        pytest.param("postgres", 2, 60, 6, marks=LONG),
+        pytest.param("sqlite", 2, 30, 5, marks=LONG),
+        pytest.param("postgres", 2, 30, 6, marks=LONG),
     ],
 )
 def test_nothing_taken_is_lost_or_doubled(
