@@ -142,8 +142,8 @@ fetch = Table(
     metadata,
     Column("id", ID, ForeignKey("item.id"), primary_key=True),
     Column("url", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
     Column("given", JSON, nullable=False),  # fingerprints of what came besides: [[signal, hex, view, …], …]
+    Column("attempts", Integer, nullable=False),
     Column("due", UtcDateTime, nullable=False, index=True),
     Column("lease", String(36)),
     Column("lease_until", UtcDateTime),
