@@ -211,6 +211,7 @@ ENDPOINTS = [
     ("POST", "/v1/cases/x/decide", {"review"}),
     ("POST", "/v1/cases/x/undo", {"review"}),
     ("POST", "/v1/cases/x/split", {"review"}),
+    ("POST", "/v1/cases/x/reopen", set()),  # it takes both review and admin
     ("GET", "/v1/banks", {"read", "admin"}),
     ("POST", "/v1/banks", {"admin"}),
     ("GET", "/v1/banks/1", {"read", "admin"}),
