@@ -138,6 +138,7 @@ def _item(rows: dict[Any, list[dict[str, Any]]], drawn: random.Random, when: dat
                 "trust": "high",
                 "benign": False,
                 "category": "A1",
+                "bank_category": "csam",
                 "entry_id": f"{drawn.randrange(10**9)}",
                 "signal": "pdq",
                 "distance": distance,
@@ -171,6 +172,7 @@ def _case(rows: dict[Any, list[dict[str, Any]]], drawn: random.Random, when: dat
             "places": 1,
             "version": 1,
             "changed": "",
+            "listed": drawn.random() < 0.5,
             "decided_at": when if decided else None,
             "decision": last,
         }
