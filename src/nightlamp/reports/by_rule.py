@@ -124,7 +124,7 @@ class ByRule:
         if case.state == "decided" and not _applied(connection, case):
             return 0  # it may still be taken back
         now = self._clock()
-        why = _against(connection, case, [item_id])
+        why = _against(connection, [case], [item_id])
         if why:
             _settle(connection, item_id, now, why=why)
             audit.append(connection, "system", "report.passed_over", f"item:{item_id}", {"why": why}, at=now)
@@ -145,7 +145,9 @@ class ByRule:
 
     def _send(self, report_id: str, connection: Connection) -> int:
         # Cases before their reports, as everywhere: what waits for the other would wait for ever.
-        cases = [_case_of(connection, each) for each in sorted(items_confirmed(connection, report_id))]
+        of = select(case_item.c.case).join(_T, _C.item == case_item.c.item).where(_C.report == report_id)
+        ids = connection.scalars(of.distinct().order_by(case_item.c.case)).all()
+        cases = [lock_case(connection, each) for each in ids]
         found = get_report(connection, report_id, lock=True)
         if connection.scalar(self._rested().where(_R.id == report_id)) is None:
             return 0
@@ -176,26 +178,25 @@ def _applied(connection: Connection, case: Case) -> bool:
     return connection.scalar(applied) is not None
 
 
-def _against(connection: Connection, case: Case, items: Sequence[str]) -> str:
-    """What people said of a case and of items in it that goes before a rule; ``""``: nothing."""
-    if case.state == "decided":
+def _against(connection: Connection, cases: Sequence[Case], items: Sequence[str]) -> str:
+    """What people said of cases and of items in them that goes before a rule; ``""``: nothing."""
+    if any(each.state == "decided" for each in cases):
         return "people have decided it"
-    cases = [each for each in (case.id, case.earlier) if each is not None]
+    ids = {each for case in cases for each in (case.id, case.earlier) if each is not None}
     # Even if it was taken back, or the case was opened again by something new: a person must look.
     no = select(decision.c.id).where(decision.c.finding == "not_csam").limit(1)
-    said = connection.scalar(no.where(decision.c.case.in_(cases))) is not None
-    copies = (no.where(decision.c.case.in_(_cases_of_copies(each))) for each in items)
-    if said or any(connection.scalar(each) is not None for each in copies):
-        return "somebody has said that it is not"
+    for of in (sorted(ids), _cases_of_copies(items)):
+        if connection.scalar(no.where(decision.c.case.in_(of))) is not None:
+            return "somebody has said that it is not"
     return ""
 
 
-def _cases_of_copies(item_id: str) -> Select[tuple[str]]:
-    """The cases in which the very same content is, by its digests."""
+def _cases_of_copies(items: Sequence[str]) -> Select[tuple[str]]:
+    """The cases in which the very same content is as one of these items has, by its digests."""
     mine = case_print.alias()
     same = select(case_item.c.case).join(case_print, case_print.c.item == case_item.c.item)
     same = same.join(mine, (mine.c.signal == case_print.c.signal) & (mine.c.value == case_print.c.value))
-    return same.where(mine.c.item == item_id, mine.c.signal.in_(STRONGEST))
+    return same.where(mine.c.item.in_(items), mine.c.signal.in_(STRONGEST))
 
 
 def _grounds(connection: Connection, case: Case, items: Sequence[str]) -> Grounds:
@@ -241,29 +242,36 @@ def _not_alone(connection: Connection, found: StoredReport, cases: Sequence[Case
     if found.faults:
         return f"{found.faults[0]}"[:200]
     items = sorted(items_confirmed(connection, found.id))
-    if any(_against(connection, each, items) for each in cases):
+    if _against(connection, cases, items):
         return "somebody has said otherwise of one of its files"
     force = active_policy(connection)
     rules = load(force.text).rules if force is not None else ()
     sure = {each.id for each in rules if each.handling.confirms}
+    newest = select(item.c.id.label("item"), verdict.c.id, verdict.c.rule, verdict.c.handling)
+    newest = newest.join(verdict, item.c.verdict == verdict.c.id).where(item.c.id.in_(items))
+    rows = {row.item: row for row in connection.execute(newest)}
+    withdrawn = _withdrawn(connection, [row.id for row in rows.values()])
     for each in items:
-        newest = select(verdict.c.id, verdict.c.rule, verdict.c.handling).join(
-            item, item.c.verdict == verdict.c.id
-        )
-        row = connection.execute(newest.where(item.c.id == each)).one()
+        row = rows[each]
         if not row.handling.get("confirms", False):
             return "the newest verdict on one of its files confirms nothing"
         if row.rule not in sure:
             return "the policy in force has no such rule any more"
-        if not _listed(connection, row.id):
+        if row.id in withdrawn:
             return "a list has withdrawn an entry that one of its files matches"
     return ""
 
 
-def _listed(connection: Connection, verdict_id: str) -> bool:
-    """Whether all that counted when a verdict was given still stands on the lists that it is from."""
-    counted: dict[str, set[str]] = {}
-    for match in matches_of(connection, [verdict_id])[verdict_id]:
-        if not match.bank.benign and not match.disputed:
-            counted.setdefault(match.bank.name, set()).add(match.entry_id)
-    return all(still_stand(connection, name, ids) == ids for name, ids in counted.items())
+def _withdrawn(connection: Connection, verdicts: Sequence[str]) -> set[str]:
+    """Of which verdicts something that counted does not stand any more on the list that it is from."""
+    counted: dict[str, dict[str, set[str]]] = {}  # by bank and entry: the verdicts
+    for each, matches in matches_of(connection, verdicts).items():
+        for match in matches:
+            if not match.bank.benign and not match.disputed:
+                counted.setdefault(match.bank.name, {}).setdefault(match.entry_id, set()).add(each)
+    return {
+        each
+        for bank, entries in counted.items()
+        for gone in entries.keys() - still_stand(connection, bank, entries)
+        for each in entries[gone]
+    }
