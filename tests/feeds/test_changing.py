@@ -63,39 +63,34 @@ def test_another_config_has_the_whole_list_fetched_anew(world: World, kind: str)
     assert world.rows("one") == expected(other)
 
 
-def test_a_run_under_way_with_the_old_config_is_lost(world: World) -> None:
+def changed_under_way(world: World, **given: Any) -> Source:
+    """A feed that is changed behind the second page of a run, which is lost by that."""
     source = filled(world, keys=7, max_loss=1)
     source.page = 1
     for n in range(7):
         source.put(f"one{n}", [("pdq", f"new {n}")])
-    world.sources["other"] = other = Source()
-    for n in range(9):
-        other.put(f"one{n}", [("pdq", f"new {n}")])
     done: list[int] = []
 
     def between(pages: int, *_: object) -> None:
         done.append(pages)
         if len(done) == 2:
-            change(world, config={"source": "other"})
+            change(world, **given)
 
     assert world.node.sync("one", progress=between).ended == "lost"
+    return source
+
+
+def test_a_run_under_way_with_the_old_config_is_lost(world: World) -> None:
+    world.sources["other"] = other = Source()
+    for n in range(9):
+        other.put(f"one{n}", [("pdq", f"new {n}")])
+    changed_under_way(world, config={"source": "other"})
     assert world.node.sync("one").ended == "done"
     assert world.rows("one") == expected(other)
 
 
 def test_a_run_under_way_goes_on_as_changed_and_at_once(world: World) -> None:
-    source = filled(world, keys=7, max_loss=1)
-    source.page = 1
-    for n in range(7):
-        source.put(f"one{n}", [("pdq", f"new {n}")])
-    done: list[int] = []
-
-    def between(pages: int, *_: object) -> None:
-        done.append(pages)
-        if len(done) == 2:
-            change(world, every=60)
-
-    assert world.node.sync("one", progress=between).ended == "lost"
+    source = changed_under_way(world, every=60)
     assert world.node.run_once()  # and not an old pause later
     assert world.rows("one") == expected(source)
 

@@ -88,8 +88,8 @@ class Shop:
         """A list with the entry that all items match."""
 
         def work(connection: Any) -> int:
-            for there in all_banks(connection):
-                return there.id
+            if there := all_banks(connection):
+                return there[0].id
             made = create_bank(connection, Bank("list", "a hotline", "csam", "high"), actor="key:a")
             add_entries(connection, made.id, [ListEntry("sha256", bytes(32), "entry-1")], actor="key:a")
             return made.id

@@ -12,6 +12,7 @@ from nightlamp.banks.live import delete_bank, disable_bank, find_entries, remove
 from nightlamp.cases import get_case, next_case, split
 from nightlamp.errors import ReportError
 from nightlamp.reports import approve, change, follow_up, standing
+from nightlamp.reports.lifecycle import move
 from nightlamp.store import reading
 
 from .conftest import Office
@@ -153,8 +154,6 @@ def test_of_a_split_case_what_is_confirmed_stays_reported(
     [made] = shop.reports()
     if state == "person":
         office.approve(made.id)
-        from nightlamp.reports.lifecycle import move
-
         office.writer.write(lambda c: move(c, made.id, state="person", why="stopped"))
     old, new = split_off(shop, one, plain)
     clear, csam = (new, old) if cleared == "split off" else (old, new)
