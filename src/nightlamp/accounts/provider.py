@@ -247,9 +247,8 @@ class Provider:
         address = self._endpoint("jwks_uri")
         old = time.monotonic() - self._keys_at > _KEYS_STAY
         if not self._keys or (again and old):
-            self._keys_at = (
-                time.monotonic()
-            )  # whoever sends bad tokens has us ask no more often, answer or none
+            # Answer or none: whoever sends bad tokens has us ask no more often.
+            self._keys_at = time.monotonic()
             self._keys = self._asked("GET", address, {}, b"")
         return self._keys
 

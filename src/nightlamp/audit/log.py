@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
 from nightlamp.audit import canonical
 from nightlamp.audit.chain import Link, Report, text_hash, verify
@@ -164,22 +165,15 @@ def links(connection: Connection, after: int = 0, until: int | None = None) -> I
     if until is not None:
         query = query.where(audit_record.c.sequence <= until)
     for row in connection.execution_options(yield_per=_AT_ONCE).execute(query):
-        yield _link(row)
+        yield link_of(row)
 
 
 def newest(
-    connection: Connection,
-    *,
-    limit: int,
-    before: int | None = None,
-    above: int = 0,
-    subject: str = "",
-    action: str = "",
-) -> list[Link]:
-    """The last stored records, the newest first.
+    *, limit: int, before: int | None = None, above: int = 0, subject: str = "", action: str = ""
+) -> Select[Any]:
+    """Asks for the last stored records, the newest first; ``link_of`` reads its rows.
 
     Args:
-        connection: any.
         limit: so many at most.
         before: of those before this sequence; None: of all.
         above: no further back than this sequence.
@@ -194,7 +188,7 @@ def newest(
         query = query.where(r.subject == subject)
     if action:
         query = query.where(r.action.startswith(action, autoescape=True))
-    return [_link(row) for row in connection.execute(query.order_by(r.sequence.desc()).limit(limit))]
+    return query.order_by(r.sequence.desc()).limit(limit)
 
 
 def checkpoints(connection: Connection) -> Iterator[Checkpoint]:
@@ -203,7 +197,8 @@ def checkpoints(connection: Connection) -> Iterator[Checkpoint]:
         yield Checkpoint(row.number, row.sequence, row.hash, row.at, row.key, bytes(row.signature))
 
 
-def _link(row: Row[tuple[object, ...]]) -> Link:
+def link_of(row: Row[Any]) -> Link:
+    """A stored record; one that cannot be read as such has none."""
     try:
         details = canonical.decode(row.details)
         if canonical.encode(details).decode() != row.details:

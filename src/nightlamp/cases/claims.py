@@ -157,11 +157,16 @@ def ready(connection: Connection, case_id: str, by: str, version: int, now: date
         raise CaseError("decided", "it is decided already", hint="the next case")
     if case.holder(now) not in (None, by):
         raise CaseError("not yours", "somebody else has it now", hint="the next case")
+    refuse_if_stale(case, version)
+    return case
+
+
+def refuse_if_stale(case: Case, version: int) -> None:
+    """The case must be as it was on somebody's page."""
     if case.version != version:
         raise CaseError(
             "stale", "the case has changed", hint="look at it again", changed=case.changed or "it was opened"
         )
-    return case
 
 
 FREE = {"claimed_by": None, "claimed_at": None, "claim_until": None}

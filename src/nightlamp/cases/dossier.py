@@ -15,11 +15,12 @@ from nightlamp.cases.records import final_decisions, get_case
 from nightlamp.cases.tables import case_item, case_neighbour, decision, review_case
 from nightlamp.errors import CaseError
 from nightlamp.intake.deciding import HISTORY
+from nightlamp.intake.records import match_of
 from nightlamp.intake.submission import Where
 from nightlamp.intake.tables import item, match, verdict
 from nightlamp.origin import from_json
 from nightlamp.policy import Actor
-from nightlamp.values import Action, Assessment, Bank, Fingerprint, Match, Unchecked
+from nightlamp.values import Action, Assessment, Match, Unchecked
 
 MOST_ITEMS = 200
 _MOST_MATCHES = 1_000
@@ -270,7 +271,7 @@ def _hits(connection: Connection, verdicts: Mapping[str, str]) -> tuple[Hit, ...
         before = closest.get(kind)
         if before is None or (row.disputed, row.distance) < (before.disputed, before.distance):
             closest[kind] = row
-    hits = [Hit(_match(row), verdicts[row.verdict], len(items[kind])) for kind, row in closest.items()]
+    hits = [Hit(match_of(row), verdicts[row.verdict], len(items[kind])) for kind, row in closest.items()]
     trusted = ("high", "medium", "low")
     return tuple(
         sorted(
@@ -293,12 +294,6 @@ _MATCHES = (
     .order_by(match.c.id)
     .limit(_MOST_MATCHES)
 )
-
-
-def _match(row: Any) -> Match:
-    bank = Bank(row.bank, row.source, row.bank_category, row.trust, row.benign)
-    fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality, row.seconds)
-    return Match(fingerprint, bank, row.entry_id, row.category, row.distance, row.disputed)
 
 
 def _origins(connection: Connection, items: Sequence[str]) -> tuple[Told, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from nightlamp.audit import append
-from nightlamp.cases.claims import FREE
+from nightlamp.cases.claims import FREE, refuse_if_stale
 from nightlamp.cases.decision import Case
 from nightlamp.cases.records import change_case, get_case, lock_case
 from nightlamp.cases.tables import decision
@@ -57,8 +57,7 @@ def reopen(
     if not 0 < len(reason := reason.strip()) <= LONGEST_REASON:
         raise CaseError("invalid", f"a reason of up to {LONGEST_REASON} characters is needed", where="reason")
     case = lock_case(connection, case_id)
-    if case.version != version:
-        raise CaseError("stale", "the case has changed", hint="look at it again", changed=case.changed)
+    refuse_if_stale(case, version)
     if case.state != "decided":
         raise CaseError("invalid", "it is not decided", where="case")
     due = (terms or Terms()).due_at(now, case.priority, "")

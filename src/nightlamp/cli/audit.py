@@ -112,16 +112,11 @@ def export(output: Path | None, after: int, config_file: Path | None) -> None:
 def show(last: int, subject: str | None, config_file: Path | None) -> None:
     """Print the newest records, the oldest of them first."""
     settings = load_settings(config_file)
-    from sqlalchemy import select
-
-    from nightlamp.audit.tables import audit_record
+    from nightlamp.audit.log import newest
     from nightlamp.store import reading
 
-    query = select(audit_record).order_by(audit_record.c.sequence.desc()).limit(last)
-    if subject:
-        query = query.where(audit_record.c.subject == subject)
     with database(settings) as engine, reading(engine) as connection:
-        rows = connection.execute(query).all()
+        rows = connection.execute(newest(limit=last, subject=subject or "")).all()
     table(
         [
             (str(r.sequence), f"{r.at:%Y-%m-%d %H:%M:%S}", r.actor, r.action, r.subject, r.details)

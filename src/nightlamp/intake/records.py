@@ -119,12 +119,15 @@ def matches_of(connection: Connection, verdicts: Sequence[str]) -> dict[str, lis
     found: dict[str, list[Match]] = {each: [] for each in verdicts}
     query = select(match).where(match.c.verdict.in_(verdicts)).order_by(match.c.id)
     for row in connection.execute(query):
-        bank = Bank(row.bank, row.source, row.bank_category, row.trust, row.benign)
-        fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality, row.seconds)
-        found[row.verdict].append(
-            Match(fingerprint, bank, row.entry_id, row.category, row.distance, row.disputed)
-        )
+        found[row.verdict].append(match_of(row))
     return found
+
+
+def match_of(row: Any) -> Match:
+    """A row of ``match``; its fingerprint without the value."""
+    bank = Bank(row.bank, row.source, row.bank_category, row.trust, row.benign)
+    fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality, row.seconds)
+    return Match(fingerprint, bank, row.entry_id, row.category, row.distance, row.disputed)
 
 
 def page_matches(
@@ -137,13 +140,8 @@ def page_matches(
         query = query.where(match.c.id < before)
     if bank is not None:
         query = query.where(match.c.bank == bank)
-    found = []
-    for row in connection.execute(query):
-        of = Bank(row.bank, row.source, row.bank_category, row.trust, row.benign)
-        fingerprint = Fingerprint(row.signal, b"", row.view, row.frame, row.quality, row.seconds)
-        each = Match(fingerprint, of, row.entry_id, row.category, row.distance, row.disputed)
-        found.append((int(row.id), str(row.item), str(row.verdict), each))
-    return found
+    rows = connection.execute(query)
+    return [(int(row.id), str(row.item), str(row.verdict), match_of(row)) for row in rows]
 
 
 def page_rulings(

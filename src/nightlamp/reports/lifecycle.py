@@ -352,9 +352,8 @@ def _refuse_if_cleared(connection: Connection, found: StoredReport) -> None:
     """People may have said so a moment ago: it is taken back once they cannot undo that any more."""
     d, of = decision.c, report_confirmation.c
     cleared = select(d.id).join(review_case, review_case.c.decision == d.id)
-    cleared = cleared.join(case_item, case_item.c.case == review_case.c.id).join_from(
-        case_item, report_confirmation, of.item == case_item.c.item
-    )
+    cleared = cleared.join(case_item, case_item.c.case == review_case.c.id)
+    cleared = cleared.join(report_confirmation, of.item == case_item.c.item)
     said = cleared.where(of.report == found.id, d.finding == "not_csam").limit(1)
     if connection.scalar(said) is not None:
         raise ReportError("conflict", "people have decided that it is not CSAM", hint="retract it")

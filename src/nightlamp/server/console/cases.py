@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
@@ -15,17 +15,16 @@ from nightlamp import cases
 from nightlamp.accounts import Person
 from nightlamp.errors import CaseError
 from nightlamp.server.console import answers, queue
-from nightlamp.server.console.desk import Reviewer, desk_of, names_of, one_queue, take_next, terms_of
+from nightlamp.server.console.desk import Lead, Reviewer, desk_of, names_of, one_queue, take_next, terms_of
 from nightlamp.server.console.language import N_
 from nightlamp.server.console.pages import go, page, refusal
 from nightlamp.server.console.showing import can_show, may_look_again
-from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, need, number_of, same_person
+from nightlamp.server.console.visiting import Form, Posted, Visit, Visiting, number_of, same_person
 from nightlamp.server.problems import problem_of
 from nightlamp.server.reviewing import withdraw
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(prefix="/cases")
-Lead = Annotated[Person, Depends(need("lead"))]
 Skip = Annotated[int, Query(ge=0, le=1_000_000)]
 _LISTED = 24  # items on a page
 _EMPTY = {"answer": "", "ai_made": "unknown", "drawn": "", "note": "", "reason": ""}

@@ -9,7 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from nightlamp import audit
 from nightlamp.accounts import Person
-from nightlamp.audit.log import checkpoints, newest
+from nightlamp.audit.log import checkpoints, link_of, newest
 from nightlamp.server.auditing import export_lines, public_keys
 from nightlamp.server.console.pages import page
 from nightlamp.server.console.visiting import Posted, Visit, Visiting, need
@@ -59,11 +59,11 @@ def _show(
     report: audit.Report | None = None,
 ) -> Response:
     with reading(visit.node.engine) as connection:
-        last = newest(connection, limit=1, before=after or None)
-        top = last[0].sequence if last else 0
+        top = connection.scalar(newest(limit=1, before=after or None)) or 0
         # By its subject a record is found at once, by its action alone only by going back through the log.
         floor = max(top - _SEARCHED, 0) if action and not subject else 0
-        found = newest(connection, limit=_LISTED, before=top + 1, above=floor, subject=subject, action=action)
+        query = newest(limit=_LISTED, before=top + 1, above=floor, subject=subject, action=action)
+        found = [link_of(row) for row in connection.execute(query)]
         signed = list(checkpoints(connection))
     following = found[-1].sequence if len(found) == _LISTED else floor + 1 if floor else 0
     return page(

@@ -16,6 +16,7 @@ from nightlamp.server.console.answers import label_of
 from nightlamp.server.console.visiting import Visit, need
 
 Reviewer = Annotated[Person, Depends(need("reviewer", "lead"))]
+Lead = Annotated[Person, Depends(need("lead"))]
 
 
 def terms_of(visit: Visit) -> Terms:

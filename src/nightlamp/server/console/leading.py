@@ -5,22 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from nightlamp import cases
-from nightlamp.accounts import Person
 from nightlamp.feeds import all_feeds
 from nightlamp.server.console.charts import Bar, bars
-from nightlamp.server.console.desk import names_of, terms_of
+from nightlamp.server.console.desk import Lead, names_of, terms_of
 from nightlamp.server.console.language import N_, gettext
 from nightlamp.server.console.pages import page
-from nightlamp.server.console.visiting import Visiting, need
+from nightlamp.server.console.visiting import Visiting
 from nightlamp.store import reading, utc_now
 
 router = APIRouter(prefix="/lead")
 _AGES = (N_("under 1 h"), N_("to 4 h"), N_("to 24 h"), N_("to 3 days"), N_("to 7 days"), N_("older"))
-Lead = Annotated[Person, Depends(need("lead"))]
 
 
 @router.get("")
