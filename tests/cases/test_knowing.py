@@ -198,7 +198,8 @@ def test_a_dossier_says_what_is_known_without_a_look(desk):
             matches=[close, weak],
             where=Where("chat", f"room {at}", jurisdiction="uk"),
         )
-    desk.open()
+        desk.open()  # one after the other: of one moment, they may come in any order
+        desk.pass_time(seconds=1)
     (case,) = desk.cases()
     with reading(desk.engine) as connection:
         found = dossier(connection, case.id, now=desk.now)
